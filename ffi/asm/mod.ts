@@ -5,3 +5,5 @@ export type { Condition } from "./integer.ts";
 export { byte, dword, imm, mem, qword, rip, word } from "./operands.ts";
 export type { Address, Imm, Mem, Operand, Segment } from "./operands.ts";
 export * from "./registers.ts";
+export { dataOffset, writeSharedObject, writeStaticExecutable } from "./elf.ts";
+export type { ExecutableSegment, SharedObject, StaticExecutable } from "./elf.ts";
