@@ -17,7 +17,6 @@ export const MS_NODIRATIME = 2048;
 export const MS_BIND = 4096;
 export const MS_MOVE = 8192;
 export const MS_REC = 16384;
-export const MS_VERBOSE = 32768;
 export const MS_SILENT = 32768;
 export const MS_POSIXACL = 0x10000;
 export const MS_UNBINDABLE = 0x20000;
@@ -25,16 +24,9 @@ export const MS_PRIVATE = 0x40000;
 export const MS_SLAVE = 0x80000;
 export const MS_SHARED = 0x100000;
 export const MS_RELATIME = 0x200000;
-export const MS_KERNMOUNT = 0x400000;
 export const MS_I_VERSION = 0x800000;
 export const MS_STRICTATIME = 0x1000000;
 export const MS_LAZYTIME = 0x2000000;
-export const MS_SUBMOUNT = 0x4000000;
-export const MS_NOREMOTELOCK = 0x8000000;
-export const MS_NOSEC = 0x10000000;
-export const MS_BORN = 0x20000000;
-export const MS_ACTIVE = 0x40000000;
-export const MS_NOUSER = -2147483648;
 export const MS_RMT_MASK = 0x2800051;
 export const MS_MGC_VAL = 0xc0ed0000;
 export const MS_MGC_MSK = 0xffff0000;
@@ -179,6 +171,6 @@ export const MQUEUE_MAGIC = 0x19800202;
 export const XATTR_CREATE = 0x1;
 export const XATTR_REPLACE = 0x2;
 
-// umount(2) and quotactl(2) commands that are refused by name, and swapon(2).
+// swapon(2).
 export const SWAP_FLAG_PREFER = 0x8000;
 export const SWAP_FLAG_DISCARD = 0x10000;

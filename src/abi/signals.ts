@@ -37,7 +37,6 @@ export const SIGPOLL = 29;
 export const SIGPWR = 30;
 export const SIGSYS = 31;
 export const SIGUNUSED = 31;
-export const SIGSTKSZ = 8192;
 export const SIGRTMIN = 32;
 export const SIGRTMAX = 64;
 export const NSIG = 64;
@@ -70,6 +69,7 @@ export const SS_DISABLE = 2;
 export const SS_AUTODISARM = 0x80000000;
 export const SS_FLAG_BITS = 0x80000000;
 export const MINSIGSTKSZ = 2048;
+export const SIGSTKSZ = 8192;
 
 // Codes (si_code) of any signal.
 export const SI_USER = 0;

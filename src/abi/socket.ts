@@ -124,6 +124,11 @@ export const SOL_MPTCP = 284;
 export const SOL_MCTP = 285;
 export const SOL_SMC = 286;
 export const SOL_SOCKET = 1;
+export const SOL_IP = 0;
+export const SOL_TCP = 6;
+export const SOL_UDP = 17;
+export const SOL_IPV6 = 41;
+export const SOL_ICMPV6 = 58;
 
 // Options of SOL_SOCKET.
 export const SO_DEBUG = 1;
