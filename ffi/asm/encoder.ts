@@ -45,8 +45,13 @@ export class Encoder {
 
   /** Defines a label at the current offset. */
   label(name: string): this {
+    return this.labelAt(name, this.#length);
+  }
+
+  /** Defines a label at any distance from the start of the code, such as in a segment that follows it. */
+  labelAt(name: string, offset: number): this {
     if (this.#labels.has(name)) throw new Error(`asm: label "${name}" is defined twice`);
-    this.#labels.set(name, this.#length);
+    this.#labels.set(name, offset);
     return this;
   }
 
