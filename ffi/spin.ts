@@ -1,4 +1,4 @@
-import { type Assembler, dword, eax, edx, esi, imm, mem, r8, rdi, rcx, rax } from "./asm/mod.ts";
+import { type Assembler, dword, eax, edx, esi, imm, mem, r8, rax, rcx, rdi } from "./asm/mod.ts";
 
 /**
  * Native `spin(words, count, value, rounds) -> index`: looks at the u32 words whose addresses are
