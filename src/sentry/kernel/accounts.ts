@@ -1,0 +1,48 @@
+/** What users have, counted against RLIMIT_NPROC and RLIMIT_SIGPENDING. */
+
+class UserAccount {
+  tasks = 0;
+  signals = 0;
+}
+
+/** Counts by kernel uid. */
+export class UserAccounts {
+  readonly #users: Map<number, UserAccount> = new Map();
+
+  /** Tasks of a real uid. */
+  tasks(uid: number): number {
+    return this.#users.get(uid)?.tasks ?? 0;
+  }
+
+  /** Signals queued by or for a real uid. */
+  signals(uid: number): number {
+    return this.#users.get(uid)?.signals ?? 0;
+  }
+
+  /** Changes the number of tasks of `uid`. */
+  addTasks(uid: number, by: number): void {
+    const user = this.#get(uid);
+    user.tasks += by;
+    this.#dropIfIdle(uid, user);
+  }
+
+  /** Changes the number of queued signals of `uid`. */
+  addSignals(uid: number, by: number): void {
+    const user = this.#get(uid);
+    user.signals += by;
+    this.#dropIfIdle(uid, user);
+  }
+
+  #get(uid: number): UserAccount {
+    let user = this.#users.get(uid);
+    if (user === undefined) {
+      user = new UserAccount();
+      this.#users.set(uid, user);
+    }
+    return user;
+  }
+
+  #dropIfIdle(uid: number, user: UserAccount): void {
+    if (user.tasks === 0 && user.signals === 0) this.#users.delete(uid);
+  }
+}

@@ -1,0 +1,84 @@
+/** The namespaces that a task lives in (namespaces(7)), but for users and pids, which have files of their own. */
+
+import type { MountNamespace } from "../vfs/mount_namespace.ts";
+import type { PidNamespace } from "./pid.ts";
+import type { UserNamespace } from "./user_namespace.ts";
+
+/** Host and domain name. */
+export class UtsNamespace {
+  /** Byte strings of at most 64 bytes. */
+  hostname: string;
+  domainname: string;
+
+  constructor(readonly userNs: UserNamespace, hostname: string, domainname: string) {
+    this.hostname = hostname;
+    this.domainname = domainname;
+  }
+
+  /** A copy for a new namespace. */
+  clone(userNs: UserNamespace): UtsNamespace {
+    return new UtsNamespace(userNs, this.hostname, this.domainname);
+  }
+}
+
+/** System V IPC objects and POSIX message queues. Their families hang what they need here. */
+export class IpcNamespace {
+  shared: unknown = null;
+  semaphores: unknown = null;
+  messages: unknown = null;
+
+  constructor(readonly userNs: UserNamespace) {}
+}
+
+/** Network devices, addresses, ports. The socket families hang their stack here. */
+export class NetNamespace {
+  stack: unknown = null;
+  /** Abstract unix socket names, owned by the unix family. */
+  abstractNames: unknown = null;
+
+  constructor(readonly userNs: UserNamespace) {}
+}
+
+/** A view of the cgroup tree. */
+export class CgroupNamespace {
+  root = "/";
+
+  constructor(readonly userNs: UserNamespace) {}
+}
+
+/** Offsets of the monotonic and boot clocks. */
+export class TimeNamespace {
+  monotonicOffset = 0;
+  bootOffset = 0;
+
+  constructor(readonly userNs: UserNamespace) {}
+}
+
+/** The namespaces of a task. Shared between tasks, so immutable: unshare makes a copy. */
+export class NsProxy {
+  constructor(
+    readonly uts: UtsNamespace,
+    readonly ipc: IpcNamespace,
+    readonly mnt: MountNamespace,
+    readonly net: NetNamespace,
+    readonly cgroup: CgroupNamespace,
+    readonly time: TimeNamespace,
+    /** Where children are born. The task's own is that of its pid. */
+    readonly pidForChildren: PidNamespace,
+    readonly timeForChildren: TimeNamespace,
+  ) {}
+
+  /** A copy with some of them replaced. */
+  with(changes: Partial<NsProxy>): NsProxy {
+    return new NsProxy(
+      changes.uts ?? this.uts,
+      changes.ipc ?? this.ipc,
+      changes.mnt ?? this.mnt,
+      changes.net ?? this.net,
+      changes.cgroup ?? this.cgroup,
+      changes.time ?? this.time,
+      changes.pidForChildren ?? this.pidForChildren,
+      changes.timeForChildren ?? this.timeForChildren,
+    );
+  }
+}
