@@ -146,10 +146,13 @@ function emitSignalHandler(a: Assembler): void {
   // An interrupt met the stub itself. Before the post nothing is lost by going on, as the post
   // follows; on the way back the tail starts anew and sees the flag.
   a.mov(rax, mem(rdx, L.UC_RIP));
-  a.lea(rcx, rip("tail")).lea(rsi, rip("tail_end"));
-  a.cmp(rax, rcx).jb("handler_return");
-  a.cmp(rax, rsi).jae("handler_return");
-  a.mov(mem(rdx, L.UC_RIP), rcx);
+  for (const range of ["tail", "sigreturn"]) {
+    a.lea(rcx, rip(range)).lea(rsi, rip(`${range}_end`));
+    a.cmp(rax, rcx).jb(`not_in_${range}`);
+    a.cmp(rax, rsi).jae(`not_in_${range}`);
+    a.mov(mem(rdx, L.UC_RIP), rcx);
+    a.label(`not_in_${range}`);
+  }
   a.jmp("handler_return");
 
   a.label("handler_post");
@@ -256,9 +259,23 @@ function emitCommands(a: Assembler): void {
   a.label("trap").int3();
   a.label("no_trap");
   a.test(r15, imm(L.CMD_SIGRETURN)).je("no_sigreturn");
+  // As with the tail, an interrupt that arrives here rewinds to the start.
+  a.label("sigreturn");
+  a.cmp(dword(mem(rbx, L.S_INTERRUPT)), imm(0)).jne("sigreturn_interrupted");
   a.mov(rsp, mem(rbx, L.S_RETFRAME));
   a.mov(eax, imm(SYS_RT_SIGRETURN)).syscall();
+  a.label("sigreturn_end");
   a.ud2();
+  a.label("sigreturn_interrupted");
+  a.lea(rsp, mem(rbx, L.S_STACK_TOP));
+  a.mov(dword(mem(rbx, L.S_INTERRUPT)), imm(0));
+  a.mov(dword(mem(rbx, L.S_SIGNO)), imm(L.INTERRUPT_SIGNAL));
+  a.mov(rax, mem(rbx, L.S_RETFRAME)).mov(mem(rbx, L.S_FRAME), rax);
+  a.mov(dword(mem(rbx, L.S_KIND)), imm(L.KIND_SIGNAL));
+  a.label("sigreturn_wait");
+  a.call("post_and_wait");
+  a.call("commands");
+  a.jmp("sigreturn_wait");
   a.label("no_sigreturn");
   a.test(r15, imm(L.CMD_REPOST));
   a.ret();
