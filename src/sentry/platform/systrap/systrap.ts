@@ -1,0 +1,267 @@
+import * as L from "../../../../ffi/stub/layout.ts";
+import { type AddressSpace, type Context, type Platform, Stop, USER_TOP } from "../platform.ts";
+import { Slot } from "../slot.ts";
+import { platformNative, StubHost, type StubProcess } from "../stub_host.ts";
+import { probeXstate } from "../xstate.ts";
+import { SystrapAddressSpace } from "./address_space.ts";
+import type { SystrapContext } from "./context.ts";
+import type { FramePool } from "./patch_table.ts";
+
+// hot: poll and resume run at every system call.
+
+/** Rounds of the native spin loop before the sentry considers sleeping. */
+const SPIN_ROUNDS = 2000;
+const STATE = L.S_STATE >> 2;
+const ASLEEP = L.S_ASLEEP >> 2;
+const CMD = L.S_CMD >> 2;
+const RPC_ROUNDS = 200_000;
+
+/** What a platform is made with. */
+export interface SystrapOptions {
+  pool: FramePool;
+  memoryFd: number;
+  /** How many times a stub looks at its word before it sleeps. */
+  stubSpin: number;
+}
+
+/** Application threads are host threads whose system calls seccomp traps into the stub. */
+export class Systrap implements Platform {
+  readonly name = "systrap";
+  readonly pool: FramePool;
+  readonly host: StubHost;
+  readonly wakeFd: number;
+  readonly xmaskLow: number;
+  readonly xstateSize: number;
+  readonly #spinNative: ReturnType<typeof platformNative>["spin"];
+  /** Contexts that run, and the addresses of their state words at the same index. */
+  readonly #running: SystrapContext[] = [];
+  #words = new BigUint64Array(64);
+  #halves = new Uint32Array(this.#words.buffer);
+  #next = 0;
+
+  constructor(options: SystrapOptions) {
+    this.pool = options.pool;
+    const native = platformNative();
+    this.#spinNative = native.spin;
+    const x = probeXstate(native.cpuid);
+    this.xmaskLow = x.maskLow;
+    this.xstateSize = x.size;
+    this.host = new StubHost(options.memoryFd, { seccomp: true, spin: options.stubSpin });
+    this.wakeFd = this.host.wakeFd;
+  }
+
+  createAddressSpace(parent?: AddressSpace): SystrapAddressSpace {
+    return new SystrapAddressSpace(this, parent instanceof SystrapAddressSpace ? parent : null);
+  }
+
+  /** The sentry's view of a slot of a stub process. */
+  slot(process: StubProcess, index: number): Slot {
+    return new Slot(this.host.control, this.host.controlAddress, process.chunk, index);
+  }
+
+  resume(context: Context): void {
+    const c = context as SystrapContext;
+    const space = c.space;
+    const u = c.slot.u32;
+    let cmd = c.takeCommands();
+    const ops = space.ops;
+    if (ops.count > 0) {
+      let first = 0;
+      while (ops.count - first > L.S_PROGRAM_MAX) {
+        const n = ops.write(u, first);
+        u[L.S_PROG_COUNT >> 2] = n;
+        this.#rpc(c, L.CMD_PROGRAM);
+        first += n;
+      }
+      u[L.S_PROG_COUNT >> 2] = ops.write(u, first);
+      ops.clear();
+      cmd |= L.CMD_PROGRAM;
+    }
+    const retired = space.retired;
+    if (retired.length > 0) {
+      for (let i = 0; i < retired.length; i++) c.retiring.push(retired[i]);
+      retired.length = 0;
+    }
+    c.stop = Stop.None;
+    if (c.interruptSent) {
+      c.interruptSent = false;
+      u[L.S_INTERRUPT >> 2] = 0;
+    }
+    u[CMD] = cmd;
+    const i = this.#running.length;
+    if (i >= this.#words.length) this.#grow();
+    c.runningIndex = i;
+    this.#running.push(c);
+    const a = c.slot.hostAddress;
+    this.#halves[2 * i] = a;
+    this.#halves[2 * i + 1] = a / 4294967296;
+    space.running++;
+    Atomics.store(c.slot.i32, STATE, L.STATE_RESUME);
+    if (Atomics.load(c.slot.i32, ASLEEP) !== 0) this.host.futexWake(a);
+  }
+
+  #grow(): void {
+    const words = new BigUint64Array(this.#words.length * 2);
+    words.set(this.#words);
+    this.#words = words;
+    this.#halves = new Uint32Array(words.buffer);
+  }
+
+  /** Has a stopped thread do commands and wait again. It must be in a waiting state. */
+  command(c: SystrapContext, cmd: number): void {
+    this.#rpc(c, cmd);
+  }
+
+  #rpc(c: SystrapContext, cmd: number): void {
+    const i32 = c.slot.i32;
+    c.slot.u32[CMD] = cmd | L.CMD_REPOST;
+    Atomics.store(i32, STATE, L.STATE_RESUME);
+    if (Atomics.load(i32, ASLEEP) !== 0) this.host.futexWake(c.slot.hostAddress);
+    for (let n = 0; n < RPC_ROUNDS; n++) {
+      if (Atomics.load(i32, STATE) === L.STATE_POSTED) return;
+    }
+    // It was preempted or slept; let it have the processor.
+    for (let n = 0; Atomics.load(i32, STATE) !== L.STATE_POSTED; n++) {
+      this.host.yieldProcessor();
+      if (n > 2_000_000) throw new Error("systrap: a stub thread does not answer");
+    }
+  }
+
+  interrupt(context: Context): void {
+    const c = context as SystrapContext;
+    if (c.stop !== Stop.None || c.interruptSent || c.runningIndex < 0) return;
+    c.interruptSent = true;
+    Atomics.store(c.slot.i32, L.S_INTERRUPT >> 2, 1);
+    const p = c.space.process;
+    let tid = Atomics.load(c.slot.i32, L.S_TID >> 2);
+    // A thread that has yet to tell its id is about to.
+    for (let n = 0; tid <= 0 && n < 100_000; n++) {
+      this.host.yieldProcessor();
+      tid = Atomics.load(c.slot.i32, L.S_TID >> 2);
+    }
+    if (p !== null) this.host.interrupt(p, tid);
+  }
+
+  poll(): SystrapContext | null {
+    const running = this.#running;
+    const n = running.length;
+    let i = this.#next;
+    for (let k = 0; k < n; k++) {
+      if (i >= n) i = 0;
+      const c = running[i];
+      if (Atomics.load(c.slot.i32, STATE) === L.STATE_POSTED) {
+        this.#next = i + 1;
+        this.#stopped(c);
+        return c;
+      }
+      i++;
+    }
+    return null;
+  }
+
+  spin(): SystrapContext | null {
+    const n = this.#running.length;
+    if (n === 0) return null;
+    const i = this.#spinNative(this.#words, n, L.STATE_POSTED, SPIN_ROUNDS);
+    if (i < 0) return null;
+    const c = this.#running[i];
+    this.#stopped(c);
+    return c;
+  }
+
+  #stopped(c: SystrapContext): void {
+    this.#remove(c);
+    const r = c.retiring;
+    if (r.length > 0) {
+      for (let i = 0; i < r.length; i += 2) this.pool.unref(r[i], r[i + 1]);
+      r.length = 0;
+    }
+    if (!c.readStop()) {
+      c.stop = Stop.Dead;
+      return;
+    }
+    if (c.trapSite !== 0) this.#considerPatch(c);
+  }
+
+  #considerPatch(c: SystrapContext): void {
+    const space = c.space;
+    const patches = space.patches;
+    if (!patches.hit(c.trapSite) || space.running > 0 || space.textMemory === null) return;
+    patches.patch(c.trapSite, c.sysno);
+  }
+
+  #remove(c: SystrapContext): void {
+    const running = this.#running;
+    const i = c.runningIndex;
+    const last = running.length - 1;
+    const moved = running[last];
+    running[i] = moved;
+    moved.runningIndex = i;
+    this.#halves[2 * i] = this.#halves[2 * last];
+    this.#halves[2 * i + 1] = this.#halves[2 * last + 1];
+    running.length = last;
+    c.runningIndex = -1;
+    c.space.running--;
+  }
+
+  /** Takes a context that was killed off the list. */
+  forget(c: SystrapContext): void {
+    if (c.runningIndex >= 0) this.#remove(c);
+  }
+
+  /** Ends a stopped thread. */
+  exitThread(c: SystrapContext): void {
+    c.slot.u32[CMD] = L.CMD_EXIT;
+    Atomics.store(c.slot.i32, STATE, L.STATE_RESUME);
+    if (Atomics.load(c.slot.i32, ASLEEP) !== 0) this.host.futexWake(c.slot.hostAddress);
+  }
+
+  /** Empties a stub process whose only thread `c` is stopped and keeps it for another program. */
+  recycle(p: StubProcess, c: SystrapContext): void {
+    if (!this.host.hasOneThread(p)) {
+      this.host.kill(p);
+      return;
+    }
+    c.space.ops.clear();
+    c.space.ops.unmap(0, USER_TOP);
+    c.slot.u32[L.S_PROG_COUNT >> 2] = c.space.ops.write(c.slot.u32, 0);
+    c.space.ops.clear();
+    this.#rpc(c, L.CMD_PROGRAM);
+    if (!this.host.put(p)) {
+      this.host.kill(p);
+      return;
+    }
+    Atomics.store(c.slot.i32, STATE, L.STATE_PARKED);
+  }
+
+  /** Lets a stopped thread sleep rather than spin: its system call takes long. */
+  park(context: Context): void {
+    const c = context as SystrapContext;
+    Atomics.store(c.slot.i32, STATE, L.STATE_PARKED);
+  }
+
+  /** Contexts that run application code now. */
+  get runningCount(): number {
+    return this.#running.length;
+  }
+
+  prepareSleep(): boolean {
+    this.host.setAsleep(true);
+    const running = this.#running;
+    for (let i = 0; i < running.length; i++) {
+      if (Atomics.load(running[i].slot.i32, STATE) === L.STATE_POSTED) {
+        this.host.setAsleep(false);
+        return false;
+      }
+    }
+    return true;
+  }
+
+  finishSleep(): void {
+    this.host.setAsleep(false);
+  }
+
+  destroy(): void {
+    this.host.destroy();
+  }
+}
