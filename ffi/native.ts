@@ -2,7 +2,7 @@
  * Native code opened from memory. `Deno.dlopen` costs 0.1 ms, plus 0.2 ms for each symbol (0.15 ms more for each
  * `buffer` parameter), as Deno compiles a trampoline for it. So pieces share an image, symbols are bound when they are
  * wanted, and what is called rarely is declared `cold`: it gets no trampoline (10 µs instead), and a call of it takes
- * about a microsecond instead of 10 ns.
+ * half a microsecond instead of 10 ns.
  */
 
 import { Assembler } from "./asm/assembler.ts";
@@ -72,7 +72,7 @@ export function loadNative<const S extends Deno.ForeignLibraryInterface>(
   return Deno.dlopen(placeInMemory(name, sharedObject), symbols).symbols;
 }
 
-/** Names of labels that an image defines for its pieces. */
+/** The label of an image's data segment, where its pieces may use `rip(NATIVE_DATA, offset)`. */
 export const NATIVE_DATA = "native.data";
 
 /**
