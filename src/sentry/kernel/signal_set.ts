@@ -1,6 +1,7 @@
 /** Signals as data: what siginfo says, what is pending, what a handler is. */
 
 import { SI_KERNEL, SI_USER, SIG_DFL } from "../../abi/signals.ts";
+import { WaitQueue } from "./wait.ts";
 
 /** Bit of a signal in the low half of a mask (signals 1 to 32), else 0. */
 export function lowBit(signo: number): number {
@@ -263,7 +264,10 @@ export class SigAction {
 export class SignalHandlers {
   /** By signal number; entry 0 is unused. */
   readonly actions: SigAction[] = [];
+  /** Processes and threads outside of one process that share it. */
   users = 1;
+  /** Notified (POLLIN) when a signal becomes pending: signalfd waits here. */
+  readonly queue: WaitQueue = new WaitQueue();
 
   constructor() {
     for (let i = 0; i <= 64; i++) this.actions.push(new SigAction());

@@ -12,7 +12,7 @@ import { FutexWaiter } from "./futex.ts";
 import type { Kernel } from "./kernel.ts";
 import type { NsProxy } from "./namespaces.ts";
 import type { Pid } from "./pid.ts";
-import { PendingSignals, type SigInfo } from "./signal_set.ts";
+import { PendingSignals } from "./signal_set.ts";
 import { type ThreadGroup, Usage } from "./thread_group.ts";
 import { Timer } from "./timers.ts";
 import { BLOCKED, NO_RETURN, Waiter, type WaitQueue } from "./wait.ts";
@@ -111,6 +111,8 @@ export class Task {
   state: TaskState = TaskState.Kernel;
   /** Whether it is in `kernel.runnable`. */
   queued = false;
+  /** When it is continued: run its system call again (true), or go on to the application (false). */
+  rerun = false;
   /** Result of the system call whose return to the application is under way, NO_RETURN outside of one. */
   sysret: number = NO_RETURN;
   readonly block: BlockState = new BlockState();
@@ -118,7 +120,7 @@ export class Task {
   // Signals. Masks are in halves: signals 1 to 32, 33 to 64.
   blockedLo = 0;
   blockedHi = 0;
-  /** The mask to put back when a signal was delivered or the call returns (sigsuspend, ppoll, pselect, epoll_pwait). */
+  /** The mask to put back (if `restoreMask`) when a signal was delivered or the call returns (sigsuspend, ppoll, pselect, epoll_pwait). */
   savedLo = 0;
   savedHi = 0;
   restoreMask = false;
@@ -167,8 +169,10 @@ export class Task {
   readonly scratch: Uint8Array = new Uint8Array(SCRATCH_SIZE);
   readonly view: DataView = new DataView(this.scratch.buffer);
   readonly io: UserIo = new UserIo();
-  /** The siginfo that made deliverSignals stop or kill, for the exit report. */
-  lastSignal: SigInfo | null = null;
+  /** Of the last exception, for signal frames. */
+  trapNumber = 0;
+  errorCode = 0;
+  faultAddress = 0;
 
   readonly #waiters: TaskWaiter[] = [];
   #waiting = 0;
@@ -262,6 +266,7 @@ export class Task {
     if (this.state !== TaskState.Blocked) return;
     this.cancelWait();
     this.state = TaskState.Kernel;
+    this.rerun = true;
     this.kernel.enqueue(this);
   }
 

@@ -32,6 +32,12 @@ export class Usage {
   }
 }
 
+/** Whoever started a process from outside of the sandbox. */
+export interface ExitWatcher {
+  /** The last thread has exited; `group.exitCode` is as wait4(2) reports it. */
+  processExited(group: ThreadGroup): void;
+}
+
 /** A process. */
 export class ThreadGroup {
   readonly kernel: Kernel;
@@ -61,6 +67,10 @@ export class ThreadGroup {
   isZombie = false;
   /** The parent has waited, or nobody will. */
   isReaped = false;
+  /** Init of a pid namespace: signals that it does not handle do nothing to it (pid_namespaces(7)). */
+  unkillable = false;
+  /** Told at the end of a process that has no parent: who started it from outside. */
+  exitWatcher: ExitWatcher | null = null;
   /** A thread that is replacing the process by execve and waits for the others to go, or null. */
   execTask: Task | null = null;
 
