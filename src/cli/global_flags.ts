@@ -1,0 +1,71 @@
+import { LOG_FORMATS, NETWORKS, OVERLAYS, PLATFORMS, ROOTLESS } from "../container/config.ts";
+import type { SandboxConfig } from "../container/config.ts";
+import type { FlagDeclarations, FlagValues } from "./flags.ts";
+
+/** Flags before the command. */
+export const GLOBAL_FLAGS = {
+  root: {
+    kind: "value",
+    placeholder: "DIR",
+    description:
+      "directory of the state of containers [/run/runsc, or $XDG_RUNTIME_DIR/runsc without root]",
+  },
+  platform: {
+    kind: "value",
+    choices: PLATFORMS,
+    default: "auto",
+    description: "how application code runs",
+  },
+  network: {
+    kind: "value",
+    choices: NETWORKS,
+    default: "sandbox",
+    description: "what the container sees as its network",
+  },
+  overlay: {
+    kind: "value",
+    choices: OVERLAYS,
+    default: "auto",
+    description:
+      "where writes to the root file system go; auto is memory for 'do', none for others",
+  },
+  strace: { kind: "switch", description: "print every system call of the container" },
+  debug: { kind: "switch", description: "log more, and errors with their stack" },
+  log: { kind: "value", placeholder: "FILE", description: "file to log to [standard error]" },
+  "log-format": {
+    kind: "value",
+    choices: LOG_FORMATS,
+    default: "text",
+    description: "format of the log",
+  },
+  rootless: {
+    kind: "value",
+    choices: ROOTLESS,
+    default: "auto",
+    description: "whether to do without the rights of root",
+  },
+  "systemd-cgroup": { kind: "switch", description: "let systemd make the control groups" },
+  help: { kind: "switch", alias: "h", description: "print help" },
+  version: { kind: "switch", alias: "v", description: "print the version" },
+} as const satisfies FlagDeclarations;
+
+/** The configuration that the global flags and the environment make. */
+export function configOf(flags: FlagValues<typeof GLOBAL_FLAGS>): SandboxConfig {
+  return {
+    root: flags.root ?? defaultRoot(),
+    platform: flags.platform,
+    network: flags.network,
+    overlay: flags.overlay,
+    strace: flags.strace,
+    debug: flags.debug,
+    log: flags.log,
+    logFormat: flags["log-format"],
+    rootless: flags.rootless,
+    systemdCgroup: flags["systemd-cgroup"],
+  };
+}
+
+function defaultRoot(): string {
+  if (Deno.uid() === 0) return "/run/runsc";
+  return `${Deno.env.get("XDG_RUNTIME_DIR") ?? `/tmp/runsc-${Deno.uid()}`}/runsc`;
+}

@@ -1,0 +1,48 @@
+import type { Log } from "./log.ts";
+
+/** How application code runs. */
+export const PLATFORMS = ["auto", "systrap", "ptrace", "kvm"] as const;
+/** What the container sees as its network. */
+export const NETWORKS = ["sandbox", "none", "host"] as const;
+/** Where writes to the root file system go. */
+export const OVERLAYS = ["auto", "none", "memory"] as const;
+export const LOG_FORMATS = ["text", "json"] as const;
+export const ROOTLESS = ["auto", "true", "false"] as const;
+
+/** What the global flags say, the same for every container of one command. */
+export interface SandboxConfig {
+  /** Directory of the state of containers. */
+  root: string;
+  platform: typeof PLATFORMS[number];
+  network: typeof NETWORKS[number];
+  overlay: typeof OVERLAYS[number];
+  /** Print every system call of the container. */
+  strace: boolean;
+  debug: boolean;
+  /** File to log to; null is standard error. */
+  log: string | null;
+  logFormat: typeof LOG_FORMATS[number];
+  rootless: typeof ROOTLESS[number];
+  systemdCgroup: boolean;
+}
+
+/** What one start of a container needs beside its specification. */
+export interface BootOptions {
+  id: string;
+  /** Absolute path of the directory that relative paths of the specification start at. */
+  bundle: string;
+  /** Absolute path of the root file system on the host, symbolic links followed. */
+  rootfs: string;
+  /** Where writes to the root file system go, unless the specification makes it read-only. */
+  overlay: "none" | "memory";
+  /** Whether the container gets a terminal of its own, joined to standard input and output. */
+  terminal: boolean;
+  /** Unix socket that gets the terminal's descriptor instead. */
+  consoleSocket: string | null;
+  /** File that gets the process id of the sandbox once the container runs. */
+  pidFile: string | null;
+  /** How many descriptors from 3 on the container inherits. */
+  preserveFds: number;
+  /** Where the sandbox reports. */
+  log: Log;
+}
