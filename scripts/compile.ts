@@ -1,0 +1,67 @@
+/**
+ * Makes `dist/runsc`, one executable that needs nothing but a Linux kernel and glibc.
+ *
+ * Where the run-time of `deno compile` is at hand (`DENORT_BIN`), that is used; elsewhere Deno itself carries the
+ * program as one more segment.
+ *
+ * @module
+ */
+import { graft } from "./graft/graft.ts";
+import { learnStartFiles } from "./graft/start_files.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const ENTRY = `${ROOT}src/cli/main.ts`;
+const OUTPUT = `${ROOT}dist/runsc`;
+
+/** Command lines whose code is worth having compiled at start. */
+const TRAINING = [["--version"], ["--version"]];
+
+async function deno(args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: ROOT,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (!success) throw new Error(`deno ${args[0]} failed:\n${new TextDecoder().decode(stderr)}`);
+}
+
+/** Bundles the command line and all it imports into one module; lazily imported parts stay lazy in it. */
+async function bundle(): Promise<Uint8Array> {
+  const path = await Deno.makeTempFile({ prefix: "runsc-bundle-", suffix: ".js" });
+  try {
+    await deno(["bundle", "--quiet", "--no-check", "--platform=deno", "-o", path, ENTRY]);
+    return await Deno.readFile(path);
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
+/** Builds the executable; resolves to how it was made. */
+export async function compile(output = OUTPUT): Promise<"deno compile" | "graft"> {
+  await Deno.mkdir(output.slice(0, output.lastIndexOf("/")), { recursive: true });
+  if (Deno.env.has("DENORT_BIN")) {
+    await deno(["compile", "--quiet", "--no-check", "-A", "-o", output, ENTRY]);
+    return "deno compile";
+  }
+  const program = await bundle();
+  const source = await Deno.realPath(Deno.execPath());
+  const trainee = `${output}.${Deno.pid}.training`;
+  try {
+    graft({ deno: source, output: trainee, bundle: program, startFiles: null });
+    const startFiles = learnStartFiles(trainee, TRAINING);
+    graft({ deno: source, output, bundle: program, startFiles });
+  } finally {
+    await Deno.remove(trainee);
+  }
+  return "graft";
+}
+
+if (import.meta.main) {
+  const start = performance.now();
+  const how = await compile();
+  const size = (await Deno.stat(OUTPUT)).size / 2 ** 20;
+  const seconds = (performance.now() - start) / 1000;
+  console.log(`dist/runsc: ${size.toFixed(0)} MB by ${how}, in ${seconds.toFixed(1)} s`);
+}
