@@ -16,11 +16,12 @@ const BUFFER_SIZE = 4096;
 
 /** Reads values out of application memory through one small buffer. What a method returns is valid until the next call. */
 export class GuestView {
-  readonly #memory: GuestMemory;
+  /** The memory to read. */
+  memory: GuestMemory;
   readonly #bytes = new Uint8Array(BUFFER_SIZE);
 
   constructor(memory: GuestMemory) {
-    this.#memory = memory;
+    this.memory = memory;
   }
 
   /** Up to `length` bytes (4096 at most), fewer where the memory ends, or null if none can be read. */
@@ -29,12 +30,12 @@ export class GuestView {
     const wanted = Math.min(length, BUFFER_SIZE, ADDRESS_LIMIT - address);
     if (wanted === 0) return this.#bytes.subarray(0, 0);
     const into = this.#bytes.subarray(0, wanted);
-    let count = this.#memory.read(address, into);
+    let count = this.memory.read(address, into);
     if (count <= 0) {
       // The memory may refuse a read that runs into the next page: try what is left of this one.
       const rest = BUFFER_SIZE - address % BUFFER_SIZE;
       if (rest >= wanted) return null;
-      count = this.#memory.read(address, into.subarray(0, rest));
+      count = this.memory.read(address, into.subarray(0, rest));
       if (count <= 0) return null;
     }
     return this.#bytes.subarray(0, Math.min(count, wanted));

@@ -221,7 +221,7 @@ export const statfsOut: ArgType = late("statfs out", (v, call) => {
 /** Directory entries, of which only the number is told. */
 export const direntsOut: ArgType = late("dirents out", (v, call) => {
   let count = 0;
-  for (let at = 0; at < call.result && count < 65536; count++) {
+  for (let at = 0; at < call.result && count < 4096; count++) {
     const length = call.view.view(v + at + 16, 2)?.getUint16(0, true) ?? 0;
     if (length === 0) break;
     at += length;

@@ -18,7 +18,7 @@ const epollNames = new FlagSet(polls, /^EPOLL(?!_)/, "EPOLL");
 
 function printPollfds(at: number, count: number, call: Call, results: boolean): string {
   const parts: string[] = [];
-  for (let i = 0; i < count && i < 65536; i++) {
+  for (let i = 0; i < count && i < 4096; i++) {
     const view = call.view.view(at + i * Pollfd.size, Pollfd.size);
     if (view === null) return parts.length === 0 ? address(at) : `[${parts.join(", ")}, ...]`;
     const entry = Pollfd.read(view, 0);

@@ -109,7 +109,7 @@ export const argv: ArgType = early("argv", (v, call) => {
 /** The environment, of which only the number of variables is told. */
 export const envp: ArgType = early("envp", (v, call) => {
   if (v === 0) return "NULL";
-  for (let i = 0; i <= 65536; i++) {
+  for (let i = 0; i <= 4096; i++) {
     const at = call.view.word(v + i * 8);
     if (at === null) break;
     if (at === 0) return `${hex64(v)} /* ${i} vars */`;
@@ -143,7 +143,7 @@ export const waitStatusOut: ArgType = late("status out", (v, call) => {
 });
 export const rusageOut: ArgType = late("rusage out", (v, call) => {
   const view = call.view.view(v, Rusage.size);
-  if (view === null || call.result > 0 && call.args[1] === 0) return address(v);
+  if (view === null) return address(v);
   const usage = Rusage.read(view, 0);
   return `{ru_utime=${Rusage.fields.ru_utime.print(usage.ru_utime)}, ru_stime=${
     Rusage.fields.ru_stime.print(usage.ru_stime)

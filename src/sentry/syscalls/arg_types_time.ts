@@ -25,6 +25,7 @@ import {
   early,
   flags,
   late,
+  printArray,
   printValue,
   type ResultType,
   valueIn,
@@ -68,6 +69,10 @@ export const timexOut: ArgType = valueOut(Timex, "timex out");
 export const sigeventIn: ArgType = valueIn(Sigevent, "sigevent");
 export const robustListHead: ArgType = valueIn(RobustListHead, "robust list");
 export const futexWaiters: ArgType = arrayIn(FutexWaitv, 1, "futex_waitv");
+export const futexPair: ArgType = early(
+  "futex_waitv[2]",
+  (v, call) => printArray(FutexWaitv, v, 2, call),
+);
 
 /** The time that is left of a sleep, which is written only when a signal ends it. */
 export const remainingOut: ArgType = {
