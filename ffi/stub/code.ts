@@ -44,22 +44,22 @@ const ARCH_SET_GS = 0x1001;
 const ARCH_SET_FS = 0x1002;
 const FUTEX_WAIT = 0;
 
-/** Registers of `user_regs_struct` that the fast path saves, with their index there. */
+/** Registers that the fast path saves, and where. */
 const SAVED: [Reg, number][] = [
-  [r15, 0],
-  [r14, 1],
-  [r13, 2],
-  [r12, 3],
-  [rbp, 4],
-  [rbx, 5],
-  [r10, 7],
-  [r9, 8],
-  [r8, 9],
-  [rax, 10],
-  [rdx, 12],
-  [rsi, 13],
-  [rdi, 14],
-  [rsp, 19],
+  [r15, L.S_REGS + 8 * 0],
+  [r14, L.S_REGS + 8 * 1],
+  [r13, L.S_REGS + 8 * 2],
+  [r12, L.S_REGS + 8 * 3],
+  [rbp, L.S_REGS + 8 * 4],
+  [rbx, L.S_REGS + 8 * 5],
+  [rsp, L.S_REGS + 8 * 19],
+  [rdi, L.S_RDI],
+  [rsi, L.S_RSI],
+  [rdx, L.S_RDX],
+  [r10, L.S_R10],
+  [r8, L.S_R8],
+  [r9, L.S_R9],
+  [rax, L.S_RAX],
 ];
 const R11_INDEX = 6;
 const RCX_INDEX = 11;
@@ -95,12 +95,12 @@ export function assembleStub(): Assembled {
 /** A patched site jumps here with RAX = system call number and RCX = where to go on. */
 function emitFastEntry(a: Assembler): void {
   a.label("fast_entry");
-  for (const [r, i] of SAVED) a.mov(gs(reg(i)), r);
   a.mov(gs(reg(RIP_INDEX)), rcx);
+  for (const [r, at] of SAVED) a.mov(gs(at), r);
   a.mov(rbx, gs(L.S_SELF));
   // The application's stack, red zone included, must stay untouched: wait on the slot's own.
   a.lea(rsp, mem(rbx, L.S_STACK_TOP));
-  a.mov(dword(mem(rbx, L.S_KIND)), imm(L.KIND_FAST));
+  a.mov(eax, imm(L.STATE_FAST));
   a.label("fast_post");
   a.call("post_and_wait");
   a.label("fast_resume");
@@ -115,7 +115,7 @@ function emitFastEntry(a: Assembler): void {
 function emitTail(a: Assembler): void {
   a.label("tail");
   a.cmp(dword(gs(L.S_INTERRUPT)), imm(0)).jne("tail_interrupted");
-  for (const [r, i] of SAVED) a.mov(r, gs(reg(i)));
+  for (const [r, at] of SAVED) a.mov(r, gs(at));
   a.mov(r11, gs(reg(R11_INDEX)));
   a.mov(rcx, gs(reg(RCX_INDEX)));
   a.jmp(gs(reg(RIP_INDEX)));
@@ -126,10 +126,12 @@ function emitTail(a: Assembler): void {
   a.lea(rsp, mem(rbx, L.S_STACK_TOP));
   a.mov(dword(mem(rbx, L.S_INTERRUPT)), imm(0));
   a.mov(dword(mem(rbx, L.S_KIND)), imm(L.KIND_INTERRUPTED));
+  a.mov(eax, imm(L.STATE_POSTED));
   a.jmp("fast_post");
 
   a.label("fast_commands");
   a.call("commands"); // returns with ZF clear when it has to post again
+  a.mov(eax, imm(L.STATE_POSTED));
   a.jne("fast_post");
   a.jmp("tail");
 }
@@ -163,7 +165,7 @@ function emitSignalHandler(a: Assembler): void {
   a.cmp(edi, imm(L.INTERRUPT_SIGNAL)).jne("handler_again");
   a.mov(dword(mem(rbx, L.S_INTERRUPT)), imm(0));
   a.label("handler_again");
-  a.call("post_and_wait");
+  a.call("post");
   a.mov(eax, mem(rbx, L.S_CMD));
   a.test(eax, eax).je("handler_return");
   a.call("commands");
@@ -192,14 +194,15 @@ function emitThreadStart(a: Assembler): void {
   a.call("wait");
   a.label("thread_commands");
   a.call("commands");
-  a.call("post_and_wait");
+  a.call("post");
   a.jmp("thread_commands");
 }
 
-/** Hands the thread to the sentry and returns when it says so. RBX = slot. */
+/** Hands the thread to the sentry with state EAX and returns when it says so. RBX = slot. */
 function emitPostAndWait(a: Assembler): void {
-  a.label("post_and_wait");
+  a.label("post");
   a.mov(eax, imm(L.STATE_POSTED));
+  a.label("post_and_wait");
   // xchg is a full barrier: the sentry either sees the post, or has published that it sleeps.
   a.xchg(mem(rbx, L.S_STATE), eax);
   a.movabs(rdx, L.STATE_PAGE);
@@ -273,7 +276,7 @@ function emitCommands(a: Assembler): void {
   a.mov(rax, mem(rbx, L.S_RETFRAME)).mov(mem(rbx, L.S_FRAME), rax);
   a.mov(dword(mem(rbx, L.S_KIND)), imm(L.KIND_SIGNAL));
   a.label("sigreturn_wait");
-  a.call("post_and_wait");
+  a.call("post");
   a.call("commands");
   a.jmp("sigreturn_wait");
   a.label("no_sigreturn");

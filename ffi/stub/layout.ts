@@ -57,24 +57,35 @@ export const SEED_RING_ENTRIES = 64;
 export const SEED_FILTER_CODE = 0x1000; // sock_filter[]
 export const SEED_SIGACTION = 0x800; // struct kernel_sigaction, and SIG_IGN one 32 bytes later
 
-/** Slot fields, byte offsets. */
+/**
+ * Slot fields, byte offsets. The first cache line is all that travels between the processors for a
+ * system call from a patched site: the state, the number (then the result) and the arguments. What
+ * either side writes only now and then lies in other lines.
+ */
 export const S_STATE = 0x00; // u32 futex word, both
-export const S_ASLEEP = 0x04; // u32, stub: it sleeps or is about to
-export const S_KIND = 0x08; // u32, stub: KIND_*
-export const S_SIGNO = 0x0c; // u32, stub
-export const S_FRAME = 0x10; // u64, stub: address of the ucontext
-export const S_INFO = 0x18; // u64, stub: address of the siginfo
-export const S_CMD = 0x20; // u32, sentry: CMD_* bits; the stub clears it
-export const S_INTERRUPT = 0x24; // u32, sentry sets, stub clears
-export const S_FSBASE = 0x28; // u64, sentry
-export const S_GSBASE = 0x30; // u64, sentry
-export const S_PROG_COUNT = 0x38; // u32, sentry: operations in the program
-export const S_TID = 0x3c; // u32, stub: its host thread id
-export const S_SELF = 0x40; // u64, sentry: address of the slot
-export const S_RETFRAME = 0x48; // u64, sentry: ucontext for CMD_SIGRETURN
-export const S_XMASK = 0x50; // u64, sentry: XSAVE feature mask
-export const S_ALTSTACK = 0x58; // stack_t (24 bytes), sentry
-export const S_REGS = 0x100; // struct user_regs_struct, 27 * 8 bytes, both
+export const S_CMD = 0x04; // u32, sentry: CMD_* bits; the stub clears it
+export const S_RAX = 0x08; // u64: number in, result out
+export const S_RDI = 0x10; // u64 each, both
+export const S_RSI = 0x18;
+export const S_RDX = 0x20;
+export const S_R10 = 0x28;
+export const S_R8 = 0x30;
+export const S_R9 = 0x38;
+export const S_ASLEEP = 0x40; // u32, stub: it sleeps or is about to
+export const S_KIND = 0x44; // u32, stub: KIND_*, for STATE_POSTED
+export const S_SIGNO = 0x48; // u32, stub
+export const S_INTERRUPT = 0x4c; // u32, sentry sets, stub clears
+export const S_FRAME = 0x50; // u64, stub: address of the ucontext
+export const S_INFO = 0x58; // u64, stub: address of the siginfo
+export const S_SELF = 0x60; // u64, sentry: address of the slot
+export const S_TID = 0x68; // u32, stub: its host thread id
+export const S_PROG_COUNT = 0x80; // u32, sentry: operations in the program
+export const S_FSBASE = 0x88; // u64, sentry
+export const S_GSBASE = 0x90; // u64, sentry
+export const S_RETFRAME = 0x98; // u64, sentry: ucontext for CMD_SIGRETURN
+export const S_XMASK = 0xa0; // u64, sentry: XSAVE feature mask
+export const S_ALTSTACK = 0xa8; // stack_t (24 bytes), sentry
+export const S_REGS = 0x100; // struct user_regs_struct, 27 * 8 bytes, both; without those in the first line
 export const S_ANSWERS = 0x200; // u32 each, sentry: see ANSWER_*
 export const S_PROGRAM = 0x400; // operations of 64 bytes: nr, six arguments, result
 export const S_PROGRAM_MAX = 100;
@@ -93,14 +104,14 @@ export const ANSWER_EUID = 16;
 export const ANSWER_GID = 20;
 export const ANSWER_EGID = 24;
 
-/** Values of S_STATE. */
+/** Values of S_STATE; the lowest bit says that it is the sentry's turn. */
 export const STATE_NEW = 0; // sentry, before the thread exists
-export const STATE_POSTED = 1; // stub: it is the sentry's turn
+export const STATE_FAST = 1; // stub: a system call from a patched site
 export const STATE_RESUME = 2; // sentry: go on
-export const STATE_PARKED = 3; // sentry: sleep at once, this takes long
+export const STATE_POSTED = 3; // stub: anything else, see S_KIND
+export const STATE_PARKED = 4; // sentry: sleep at once, this takes long
 
 /** Values of S_KIND. */
-export const KIND_FAST = 1; // system call from a patched site; registers in S_REGS
 export const KIND_SIGNAL = 2; // signal; registers in the frame
 export const KIND_READY = 3; // a new thread; no registers
 export const KIND_INTERRUPTED = 4; // interrupted on the fast path; registers in S_REGS

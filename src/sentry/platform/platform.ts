@@ -149,11 +149,6 @@ export interface Context {
   trapNumber: number;
   /** x86 error code. */
   errorCode: number;
-  /**
-   * Makes a finished system call be made again when the context is resumed: RIP goes back to it and
-   * RAX to its number. Loads and writes back the registers.
-   */
-  rewindSyscall(): void;
   /** Publishes a value that the platform may answer by itself (`Answer`). */
   setAnswer(which: Answer, value: number): void;
   /** Ends the thread and frees what the platform holds for it. It must not be running. */

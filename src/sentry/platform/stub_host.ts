@@ -52,7 +52,7 @@ const image = new NativeImage("runsc-platform")
     result: "i32",
     cold: true,
   })
-  .add("spin", emitSpin, { parameters: ["buffer", "u32", "u32", "u32"], result: "i32" })
+  .add("spin", emitSpin, { parameters: ["f64", "u32", "u32"], result: "i32" })
   .add("cpuid", cpuid, { parameters: ["u32", "u32", "buffer"], result: "void", cold: true });
 
 let native: ReturnType<typeof image.load> | null = null;

@@ -58,7 +58,17 @@ const GREG: Int32Array = new Int32Array([
   -1,
 ]);
 const G_ARGS: Int32Array = new Int32Array([8, 9, 12, 2, 0, 1]);
-const R_ARGS: Int32Array = new Int32Array([Reg.RDI, Reg.RSI, Reg.RDX, Reg.R10, Reg.R8, Reg.R9]);
+/** Registers that lie in the slot's first line, and their byte offsets there. */
+const LINE: readonly [Reg, number][] = [
+  [Reg.RAX, L.S_RAX],
+  [Reg.RDI, L.S_RDI],
+  [Reg.RSI, L.S_RSI],
+  [Reg.RDX, L.S_RDX],
+  [Reg.R10, L.S_R10],
+  [Reg.R8, L.S_R8],
+  [Reg.R9, L.S_R9],
+];
+const ARGS_WORD = L.S_RDI >> 2;
 const REGS_WORD = L.S_REGS >> 2;
 const USER_CS = 0x33;
 const USER_SS = 0x2b;
@@ -151,15 +161,14 @@ export class SystrapContext implements Context {
 
   /** Reads why the thread posted. Returns false if what it says makes no sense. */
   readStop(): boolean {
-    const u = this.slot.u32;
-    const kind = u[L.S_KIND >> 2];
     this.trapSite = 0;
-    if (kind === L.KIND_FAST) {
+    if (this.slot.i32[L.S_STATE >> 2] === L.STATE_FAST) {
       this.#source = Source.Fast;
-      this.sysno = u[REGS_WORD + 2 * Reg.RAX] | 0;
+      this.sysno = this.slot.i32[L.S_RAX >> 2];
       this.stop = Stop.Syscall;
       return true;
     }
+    const kind = this.slot.u32[L.S_KIND >> 2];
     if (kind === L.KIND_SIGNAL) return this.#readSignal();
     if (kind === L.KIND_INTERRUPTED) {
       this.#source = Source.Fast;
@@ -233,7 +242,7 @@ export class SystrapContext implements Context {
     const u32 = this.slot.u32;
     if (this.#source === Source.Fast) {
       for (let i = 0; i < 6; i++) {
-        const w = REGS_WORD + 2 * R_ARGS[i];
+        const w = ARGS_WORD + 2 * i;
         dst[i] = i32[w + 1] * 4294967296 + u32[w];
       }
       return;
@@ -247,7 +256,7 @@ export class SystrapContext implements Context {
 
   setReturn(v: number): void {
     let w: number;
-    if (this.#source === Source.Fast) w = REGS_WORD + 2 * Reg.RAX;
+    if (this.#source === Source.Fast) w = L.S_RAX >> 2;
     else if (this.#source === Source.Frame) w = (this.#frame + L.UC_GREGS + 13 * 8) >> 2;
     else {
       this.#file.set(Reg.RAX, v);
@@ -265,6 +274,11 @@ export class SystrapContext implements Context {
     const u32 = this.slot.u32;
     if (this.#source === Source.Fast) {
       for (let i = 0; i < words.length; i++) words[i] = u32[REGS_WORD + i];
+      for (let i = 0; i < LINE.length; i++) {
+        const [r, at] = LINE[i];
+        words[2 * r] = u32[at >> 2];
+        words[2 * r + 1] = u32[(at >> 2) + 1];
+      }
       file.set(Reg.EFLAGS, EFLAGS_FAST);
       this.space.patches.translate(file);
     } else {
@@ -301,6 +315,11 @@ export class SystrapContext implements Context {
       }
     } else {
       for (let i = 0; i < words.length; i++) u32[REGS_WORD + i] = words[i];
+      for (let i = 0; i < LINE.length; i++) {
+        const [r, at] = LINE[i];
+        u32[at >> 2] = words[2 * r];
+        u32[(at >> 2) + 1] = words[2 * r + 1];
+      }
       // The fast way back keeps no flags; a flag the kernel set on purpose needs a frame.
       if (this.#source === Source.Fast && (this.#file.words[2 * Reg.EFLAGS] & 0x100) !== 0) {
         if (!this.#byFrame) this.#saveFpu();

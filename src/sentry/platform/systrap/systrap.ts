@@ -1,4 +1,5 @@
 import * as L from "../../../../ffi/stub/layout.ts";
+import { addressOf } from "../../../../ffi/syscall.ts";
 import { type AddressSpace, type Context, type Platform, Stop, USER_TOP } from "../platform.ts";
 import { Slot } from "../slot.ts";
 import { platformNative, StubHost, type StubProcess } from "../stub_host.ts";
@@ -37,6 +38,7 @@ export class Systrap implements Platform {
   readonly #running: SystrapContext[] = [];
   #words = new BigUint64Array(64);
   #halves = new Uint32Array(this.#words.buffer);
+  #wordsAddress = addressOf(this.#words);
   #next = 0;
 
   constructor(options: SystrapOptions) {
@@ -105,6 +107,7 @@ export class Systrap implements Platform {
     words.set(this.#words);
     this.#words = words;
     this.#halves = new Uint32Array(words.buffer);
+    this.#wordsAddress = addressOf(words);
   }
 
   /** Has a stopped thread do commands and wait again. It must be in a waiting state. */
@@ -149,7 +152,7 @@ export class Systrap implements Platform {
     for (let k = 0; k < n; k++) {
       if (i >= n) i = 0;
       const c = running[i];
-      if (Atomics.load(c.slot.i32, STATE) === L.STATE_POSTED) {
+      if ((Atomics.load(c.slot.i32, STATE) & 1) !== 0) {
         this.#next = i + 1;
         this.#stopped(c);
         return c;
@@ -162,7 +165,7 @@ export class Systrap implements Platform {
   spin(): SystrapContext | null {
     const n = this.#running.length;
     if (n === 0) return null;
-    const i = this.#spinNative(this.#words, n, L.STATE_POSTED, SPIN_ROUNDS);
+    const i = this.#spinNative(this.#wordsAddress, n, SPIN_ROUNDS);
     if (i < 0) return null;
     const c = this.#running[i];
     this.#stopped(c);
@@ -249,7 +252,7 @@ export class Systrap implements Platform {
     this.host.setAsleep(true);
     const running = this.#running;
     for (let i = 0; i < running.length; i++) {
-      if (Atomics.load(running[i].slot.i32, STATE) === L.STATE_POSTED) {
+      if ((Atomics.load(running[i].slot.i32, STATE) & 1) !== 0) {
         this.host.setAsleep(false);
         return false;
       }
