@@ -13,8 +13,8 @@ const ROOT = new URL("..", import.meta.url).pathname;
 const ENTRY = `${ROOT}src/cli/main.ts`;
 const OUTPUT = `${ROOT}dist/runsc`;
 
-/** Command lines whose code is worth having compiled at start. */
-const TRAINING = [["--version"], ["--version"]];
+/** Whether the code of every function is kept ready: larger to load, nothing to compile. */
+const EVERY_FUNCTION = (Deno.env.get("RUNSC_BUILD_CODE") ?? "all") === "all";
 
 async function deno(args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -50,7 +50,11 @@ export async function compile(output = OUTPUT): Promise<"deno compile" | "graft"
   const trainee = `${output}.${Deno.pid}.training`;
   try {
     graft({ deno: source, output: trainee, bundle: program, startFiles: null });
-    const startFiles = learnStartFiles(trainee, TRAINING);
+    const startFiles = learnStartFiles({
+      executable: trainee,
+      args: ["--version"],
+      everyFunction: EVERY_FUNCTION,
+    });
     graft({ deno: source, output, bundle: program, startFiles });
   } finally {
     await Deno.remove(trainee);
