@@ -34,8 +34,11 @@ export function bindHandlers(modules: HandlerModules): (SyscallHandler | undefin
       if (!name.startsWith("sys_")) continue;
       const nr = Object.hasOwn(SYS, name.slice(4)) ? numbers[name.slice(4)] : undefined;
       if (nr === undefined) throw new Error(`${family}: ${name} is the name of no system call`);
-      if (handlers[nr] !== undefined) throw new Error(`${family}: ${name} is handled twice`);
-      handlers[nr] = exports[name] as SyscallHandler;
+      const handler = exports[name] as SyscallHandler;
+      if (handlers[nr] !== undefined && handlers[nr] !== handler) {
+        throw new Error(`${family}: ${name} is handled twice`);
+      }
+      handlers[nr] = handler;
     }
   }
   return handlers;

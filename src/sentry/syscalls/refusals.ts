@@ -3,7 +3,7 @@
  * capability, or where the kernel is built without the feature, and programs know how to go on from there.
  */
 
-import { EACCES, EBADF, ENOSYS, EPERM } from "../../abi/errno.ts";
+import { EACCES, EBADF, EPERM } from "../../abi/errno.ts";
 import { SYS } from "../../abi/syscall_numbers.ts";
 
 const MACHINE = "It changes the machine, which no sandbox may.";
@@ -11,7 +11,6 @@ const OBSERVE = "It observes or loads code into the kernel, which no sandbox may
 
 /** Number, error and reason of each call that is refused with another error than ENOSYS. */
 export const REFUSALS: readonly (readonly [nr: number, errno: number, reason: string])[] = [
-  [SYS.modify_ldt, ENOSYS, "Segments of 16-bit and 32-bit programs are not supported."],
   [SYS.acct, EPERM, MACHINE],
   [SYS.settimeofday, EPERM, MACHINE],
   [SYS.clock_settime, EPERM, MACHINE],
@@ -28,7 +27,6 @@ export const REFUSALS: readonly (readonly [nr: number, errno: number, reason: st
   [SYS.kexec_file_load, EPERM, OBSERVE],
   [SYS.bpf, EPERM, OBSERVE],
   [SYS.perf_event_open, EACCES, OBSERVE],
-  [SYS.lookup_dcookie, EPERM, OBSERVE],
   [SYS.fanotify_init, EPERM, "Watching whole mounts is not supported."],
   [SYS.fanotify_mark, EBADF, "There are no fanotify descriptors."],
   [SYS.userfaultfd, EPERM, "Page faults are not handed to user space."],
@@ -38,10 +36,6 @@ export const REFUSALS: readonly (readonly [nr: number, errno: number, reason: st
     "Opening a file by its handle goes around the root of a container.",
   ],
   [SYS.vhangup, EPERM, "The terminal belongs to the host."],
-  [SYS.nfsservctl, ENOSYS, "Linux dropped it in 3.1."],
   [SYS.quotactl, EPERM, "File systems of the sandbox have no quotas."],
   [SYS.quotactl_fd, EPERM, "File systems of the sandbox have no quotas."],
-  [SYS.add_key, ENOSYS, "There is no key store."],
-  [SYS.request_key, ENOSYS, "There is no key store."],
-  [SYS.keyctl, ENOSYS, "There is no key store."],
 ];

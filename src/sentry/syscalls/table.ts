@@ -9,7 +9,6 @@ import { ENOSYS } from "../../abi/errno.ts";
 import { SYS, type SyscallName } from "../../abi/syscall_numbers.ts";
 import type { ArgType, ResultType } from "./arg_types.ts";
 import { decimal } from "./arg_types.ts";
-import { PARTIAL } from "./partial.ts";
 import { REFUSALS } from "./refusals.ts";
 import { fileSignatures } from "./signatures_file.ts";
 import { ipcSignatures } from "./signatures_ipc.ts";
@@ -19,6 +18,7 @@ import { signalSignatures } from "./signatures_signal.ts";
 import { socketSignatures } from "./signatures_socket.ts";
 import { systemSignatures } from "./signatures_system.ts";
 import { timeSignatures } from "./signatures_time.ts";
+import { ABSENT, PARTIAL } from "./support_notes.ts";
 
 /** How far the sentry provides a system call. */
 export type Support =
@@ -81,7 +81,8 @@ export function support(row: Syscall, handled: boolean): Support {
   if (!handled) {
     const refusal = refusals.get(row.nr);
     if (refusal !== undefined) return { level: "refused", ...refusal };
-    return { level: "refused", errno: ENOSYS, reason: "The sentry does not provide it." };
+    const reason = ABSENT[row.name] ?? "The sentry does not provide it.";
+    return { level: "refused", errno: ENOSYS, reason };
   }
   const missing = PARTIAL[row.name];
   return missing === undefined ? { level: "full" } : { level: "partial", missing };

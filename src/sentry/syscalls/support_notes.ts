@@ -1,0 +1,67 @@
+/**
+ * What users should know of system calls that are missing or provided in part. The compatibility document tells it.
+ */
+
+import type { SyscallName } from "../../abi/syscall_numbers.ts";
+
+/** Sentences about system calls, by name. */
+export type SupportNotes = { readonly [name in SyscallName]?: string };
+
+/** What is missing in each system call that has a handler which does not do all that Linux does. */
+export const PARTIAL: SupportNotes = {};
+
+const DROPPED = "Linux itself no longer has it, or never had.";
+const NO_SEGMENTS = "Linux does not have it for 64-bit programs either.";
+const NO_AIO = "Programs fall back to ordinary reads and writes.";
+const NO_KEYS = "There is no key store.";
+const NO_NUMA = "The sandbox has one memory node.";
+const NO_LSM = "The sandbox has no security modules of its own.";
+
+/** Why a system call is answered with ENOSYS. */
+export const ABSENT: SupportNotes = {
+  getpmsg: DROPPED,
+  putpmsg: DROPPED,
+  afs_syscall: DROPPED,
+  tuxcall: DROPPED,
+  security: DROPPED,
+  vserver: DROPPED,
+  create_module: DROPPED,
+  get_kernel_syms: DROPPED,
+  query_module: DROPPED,
+  epoll_ctl_old: DROPPED,
+  epoll_wait_old: DROPPED,
+  _sysctl: DROPPED,
+  uselib: DROPPED,
+  nfsservctl: DROPPED,
+  lookup_dcookie: DROPPED,
+  set_thread_area: NO_SEGMENTS,
+  get_thread_area: NO_SEGMENTS,
+  modify_ldt: "Segments of 16-bit and 32-bit programs are not supported.",
+  uretprobe: "Only the kernel's own probes call it.",
+  add_key: NO_KEYS,
+  request_key: NO_KEYS,
+  keyctl: NO_KEYS,
+  io_setup: NO_AIO,
+  io_destroy: NO_AIO,
+  io_getevents: NO_AIO,
+  io_submit: NO_AIO,
+  io_cancel: NO_AIO,
+  io_pgetevents: NO_AIO,
+  io_uring_setup: NO_AIO,
+  io_uring_enter: NO_AIO,
+  io_uring_register: NO_AIO,
+  migrate_pages: NO_NUMA,
+  move_pages: NO_NUMA,
+  set_mempolicy_home_node: NO_NUMA,
+  landlock_create_ruleset: NO_LSM,
+  landlock_add_rule: NO_LSM,
+  landlock_restrict_self: NO_LSM,
+  lsm_get_self_attr: NO_LSM,
+  lsm_set_self_attr: NO_LSM,
+  lsm_list_modules: NO_LSM,
+  map_shadow_stack: "Shadow stacks are not offered to programs.",
+  memfd_secret: "Memory of the sandbox cannot be hidden from its kernel.",
+  pkey_alloc: "Protection keys are not offered to programs.",
+  pkey_free: "Protection keys are not offered to programs.",
+  sysfs: "The names of file systems are in /proc/filesystems.",
+};
