@@ -1,0 +1,171 @@
+/**
+ * The sentry's loop: it answers whatever stopped, continues whoever was woken, runs timers, and
+ * sleeps when there is nothing to do.
+ */
+// hot
+
+import { type Context, Stop } from "../platform/platform.ts";
+import { deliverSignals, faultToSignal, isRestart, Next } from "./signal_delivery.ts";
+import type { HostPoller } from "./host_poller.ts";
+import type { Kernel } from "./kernel.ts";
+import { SigInfo } from "./signal_set.ts";
+import { type SyscallHandler, type Task, TaskState } from "./task.ts";
+import { sendToGroup } from "./task_signals.ts";
+import { BLOCKED, EXITED, NO_RETURN } from "./wait.ts";
+
+const SIGKILL = 9;
+/** Stops answered between two looks at the clock and at host descriptors. */
+const HOUSEKEEPING = 256;
+
+/** What sees every system call, for `--strace`. */
+export interface SyscallTrace {
+  enter(t: Task): void;
+  exit(t: Task, result: number): void;
+}
+
+/** What the loop is made of. */
+export interface RunLoopInit {
+  kernel: Kernel;
+  poller: HostPoller;
+  handlers: readonly (SyscallHandler | undefined)[];
+  refusal: (nr: number) => number;
+  trace: SyscallTrace | null;
+}
+
+/** Runs one kernel. */
+export class RunLoop {
+  readonly #kernel: Kernel;
+  readonly #poller: HostPoller;
+  readonly #handlers: readonly (SyscallHandler | undefined)[];
+  readonly #refusal: (nr: number) => number;
+  readonly #trace: SyscallTrace | null;
+  /** Set to end the loop after the step under way. */
+  stopped = false;
+
+  constructor(init: RunLoopInit) {
+    this.#kernel = init.kernel;
+    this.#poller = init.poller;
+    this.#handlers = init.handlers;
+    this.#refusal = init.refusal;
+    this.#trace = init.trace;
+  }
+
+  /** Runs until `done` says so after a task exited, or until `stopped` is set. */
+  run(done: () => boolean): void {
+    const kernel = this.#kernel;
+    const platform = kernel.platform;
+    let work = 0;
+    while (!this.stopped) {
+      const t = kernel.runnable.shift();
+      if (t !== null) {
+        this.#continue(t);
+        if (t.state >= TaskState.Zombie && done()) return;
+      }
+      let c = platform.poll();
+      if (c === null && kernel.runnable.length === 0) c = this.#idle();
+      if (c !== null) {
+        this.#stop(c);
+        const task = c.task as Task | null;
+        if ((task === null || task.state >= TaskState.Zombie) && done()) return;
+      }
+      if (++work >= HOUSEKEEPING) {
+        work = 0;
+        this.#housekeeping();
+      }
+    }
+  }
+
+  #housekeeping(): void {
+    const timers = this.#kernel.timers;
+    if (timers.size > 0) timers.run(timers.now());
+    if (this.#poller.size > 0) this.#poller.wait(0);
+  }
+
+  /** Nothing has stopped: waits, first by spinning, then asleep. */
+  #idle(): Context | null {
+    const kernel = this.#kernel;
+    const platform = kernel.platform;
+    const timers = kernel.timers;
+    if (timers.size > 0) {
+      timers.run(timers.now());
+      if (kernel.runnable.length > 0) return null;
+    }
+    if (platform.runningCount > 0) {
+      const c = platform.spin();
+      if (c !== null) return c;
+    }
+    const next = timers.next();
+    const timeout = next === Infinity ? Infinity : Math.max(0, next - timers.now());
+    if (!platform.prepareSleep()) return platform.poll();
+    this.#poller.wait(timeout);
+    platform.finishSleep();
+    if (timers.size > 0) timers.run(timers.now());
+    return null;
+  }
+
+  /** Goes on with a task that is in the kernel: new, woken, or continued after a stop. */
+  #continue(t: Task): void {
+    if (t.state !== TaskState.Kernel) return;
+    if (t.sysret !== NO_RETURN) {
+      this.#after(t, deliverSignals(t, t.sysret));
+    } else if (t.block.runs > 0) {
+      this.#call(t);
+    } else if (t.signalPending) {
+      this.#after(t, deliverSignals(t, NO_RETURN));
+    } else this.#resume(t);
+  }
+
+  #stop(c: Context): void {
+    const t = c.task as Task;
+    t.state = TaskState.Kernel;
+    switch (c.stop) {
+      case Stop.Syscall:
+        t.sysno = c.sysno;
+        c.copyArgs(t.args);
+        if (this.#trace !== null) this.#trace.enter(t);
+        this.#call(t);
+        return;
+      case Stop.Fault:
+        if (faultToSignal(t) && !t.signalPending) this.#resume(t);
+        else this.#after(t, deliverSignals(t, NO_RETURN));
+        return;
+      case Stop.Interrupted:
+        if (t.signalPending) this.#after(t, deliverSignals(t, NO_RETURN));
+        else this.#resume(t);
+        return;
+      default:
+        // Its host thread died or broke its stub: the process can not go on.
+        sendToGroup(t.group, SigInfo.kernel(SIGKILL), true);
+        this.#after(t, deliverSignals(t, NO_RETURN));
+    }
+  }
+
+  #call(t: Task): void {
+    const nr = t.sysno;
+    const handler = this.#handlers[nr];
+    const r = handler === undefined ? this.#refusal(nr) : handler(t);
+    if (r === BLOCKED) {
+      this.#kernel.platform.park(t.ctx);
+      return;
+    }
+    if (this.#trace !== null) this.#trace.exit(t, r);
+    if (r === EXITED) return;
+    if (t.signalPending || isRestart(r)) {
+      this.#after(t, deliverSignals(t, r));
+      return;
+    }
+    if (r !== NO_RETURN) t.ctx.setReturn(r);
+    if (t.block.runs !== 0) t.block.reset();
+    this.#resume(t);
+  }
+
+  #after(t: Task, next: Next): void {
+    if (next === Next.User) this.#resume(t);
+    else if (next === Next.Rerun) this.#call(t);
+  }
+
+  #resume(t: Task): void {
+    t.state = TaskState.User;
+    this.#kernel.platform.resume(t.ctx);
+  }
+}
