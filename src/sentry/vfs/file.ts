@@ -3,19 +3,15 @@
 import {
   EBADF,
   EINVAL,
-  EISDIR,
   ENODEV,
   ENOTDIR,
   ENOTTY,
   ENXIO,
-  EOPNOTSUPP,
   EOVERFLOW,
-  EPERM,
   ESPIPE,
 } from "../../abi/errno.ts";
 import {
   O_ACCMODE,
-  O_APPEND,
   O_NONBLOCK,
   O_PATH,
   O_RDONLY,
@@ -48,6 +44,13 @@ export class FileOwner {
   }
 }
 
+/** Told when a description goes away: the interests of epoll(7). */
+export interface FileWatcher {
+  /** The next one of the same description. */
+  nextWatcher: FileWatcher | null;
+  fileReleased(): void;
+}
+
 /** Receives directory entries of getdents64(2). */
 export interface DirSink {
   /** Returns false if the entry does not fit; it will be offered again by the next call. */
@@ -69,6 +72,7 @@ export abstract class File {
   refs: number;
   readonly inode: Inode;
   owner: FileOwner | null;
+  watchers: FileWatcher | null;
   readonly readable: boolean;
   readonly writable: boolean;
 
@@ -79,6 +83,7 @@ export abstract class File {
     this.refs = 1;
     this.inode = inode;
     this.owner = null;
+    this.watchers = null;
     const mode = flags & O_ACCMODE;
     const real = (flags & O_PATH) === 0;
     this.readable = real && (mode === O_RDONLY || mode === 2);
@@ -108,9 +113,36 @@ export abstract class File {
   unref(): void {
     if (--this.refs === 0) {
       this.inode.locks?.dropFile(this);
+      if (this.watchers !== null) this.dropWatchers();
       this.release();
       this.path.put();
     }
+  }
+
+  private dropWatchers(): void {
+    let w = this.watchers;
+    this.watchers = null;
+    while (w !== null) {
+      const next: FileWatcher | null = w.nextWatcher;
+      w.fileReleased();
+      w = next;
+    }
+  }
+
+  /** Takes one watcher out of {@link watchers}. */
+  removeWatcher(watcher: FileWatcher): void {
+    if (this.watchers === watcher) {
+      this.watchers = watcher.nextWatcher;
+      return;
+    }
+    for (let w = this.watchers; w !== null; w = w.nextWatcher) {
+      if (w.nextWatcher === watcher) w.nextWatcher = watcher.nextWatcher;
+    }
+  }
+
+  /** Lines that /proc/PID/fdinfo adds for this kind of file. */
+  fdInfo(): string {
+    return "";
   }
 
   /** The last use is gone. */

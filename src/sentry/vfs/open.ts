@@ -43,12 +43,13 @@ import {
   S_ISGID,
   S_IXGRP,
 } from "../../abi/stat.ts";
+import { IN_CREATE, IN_MODIFY, IN_OPEN } from "../../abi/eventfd.ts";
 import type { VfsContext } from "./context.ts";
 import { Dentry } from "./dentry.ts";
 import { type File, PathFile } from "./file.ts";
 import type { Inode } from "./inode.ts";
 import type { Mount } from "./mount.ts";
-import { IN, notifyDentry, notifyDir } from "./notify.ts";
+import { notifyDentry, notifyDir, watching } from "./notify.ts";
 import { Path } from "./path.ts";
 import { Last, WALK_DIRECTORY, WALK_EMPTY, WALK_FOLLOW, WALK_PARENT } from "./path_walk.ts";
 import { MAY_EXEC, MAY_READ, MAY_WRITE, ownerOrCapable, permission } from "./permissions.ts";
@@ -121,16 +122,13 @@ function openLocated(
     if ((flags & O_TRUNC) !== 0 && type === S_IFREG) {
       const t = inode.truncate(ctx, 0);
       if (t !== 0) return t;
-      notifyDentry(dentry, IN.MODIFY);
+      notifyDentry(dentry, IN_MODIFY);
     }
   }
   const path = new Path(mount, dentry);
-  const file = openInode(vfs, ctx, path, inode, flags & ~OPEN_ONLY);
-  if (typeof file !== "number") {
-    if (inode.watches !== null || dentry.parent !== null && dentry.parent.inode!.watches !== null) {
-      notifyDentry(dentry, IN.OPEN);
-    }
-  }
+  const kept = type === S_IFCHR ? OPEN_ONLY & ~O_NOCTTY : OPEN_ONLY;
+  const file = openInode(vfs, ctx, path, inode, flags & ~kept);
+  if (watching > 0 && typeof file !== "number") notifyDentry(dentry, IN_OPEN);
   return file;
 }
 
@@ -148,6 +146,7 @@ export function openInode(
       return inode.open(ctx, flags, path);
     case S_IFCHR:
     case S_IFBLK: {
+      // O_NOCTTY concerns the opening of a terminal, so that devices see it.
       const open = vfs.deviceOpener((inode.mode & S_IFMT) === S_IFBLK, inode.rdev);
       return open === undefined ? -ENXIO : open(ctx, flags, path, inode);
     }
@@ -263,7 +262,7 @@ function createAndOpen(
   if (typeof made === "number") return made;
   if (dentry.hashed) dentry.instantiate(made);
   else dentry = vfs.dentries.add(parent, name, made);
-  if (dir.watches !== null) notifyDir(dir, IN.CREATE, name, false);
+  if (dir.watches !== null) notifyDir(dir, IN_CREATE, name, false);
   return openLocated(vfs, ctx, mount, dentry, flags, true);
 }
 
