@@ -20,6 +20,8 @@ const HOUSEKEEPING = 256;
 /** What sees every system call, for `--strace`. */
 export interface SyscallTrace {
   enter(t: Task): void;
+  /** The call has to wait. It is told each time that it is run again in vain. */
+  blocked(t: Task): void;
   exit(t: Task, result: number): void;
 }
 
@@ -145,6 +147,7 @@ export class RunLoop {
     const handler = this.#handlers[nr];
     const r = handler === undefined ? this.#refusal(nr) : handler(t);
     if (r === BLOCKED) {
+      if (this.#trace !== null) this.#trace.blocked(t);
       this.#kernel.platform.park(t.ctx);
       return;
     }
