@@ -23,11 +23,17 @@ export function readI64(view: DataView, offset: number): number {
  * as unsigned rounds to, is written as all ones.
  */
 export function write64(view: DataView, offset: number, value: number): void {
+  const low = value >>> 0;
+  if (low === value) {
+    view.setUint32(offset, low, true);
+    view.setUint32(offset + 4, 0, true);
+    return;
+  }
   if (value >= TWO_64) {
     view.setInt32(offset, -1, true);
     view.setInt32(offset + 4, -1, true);
     return;
   }
-  view.setInt32(offset, value, true);
+  view.setUint32(offset, low, true);
   view.setInt32(offset + 4, Math.floor(value / TWO_32), true);
 }
