@@ -62,6 +62,31 @@ export async function compile(output = OUTPUT): Promise<"deno compile" | "graft"
   return "graft";
 }
 
+/** Everything that the executable is made of. */
+const SOURCES = ["src", "ffi", "scripts/graft", "scripts/compile.ts", "deno.json", "deno.lock"];
+
+function newest(path: string): number {
+  const info = Deno.statSync(path);
+  let time = info.mtime?.getTime() ?? 0;
+  if (!info.isDirectory) return time;
+  for (const entry of Deno.readDirSync(path)) {
+    time = Math.max(time, newest(`${path}/${entry.name}`));
+  }
+  return time;
+}
+
+/** Builds `dist/runsc` unless it is newer than all that it is made of; resolves to its path. */
+export async function compileIfStale(): Promise<string> {
+  let built = 0;
+  try {
+    built = Deno.statSync(OUTPUT).mtime?.getTime() ?? 0;
+  } catch {
+    // Not built yet.
+  }
+  if (SOURCES.some((path) => newest(ROOT + path) > built)) await compile();
+  return OUTPUT;
+}
+
 if (import.meta.main) {
   const start = performance.now();
   const how = await compile();
