@@ -1,0 +1,418 @@
+/** A network namespace: interfaces, routes, protocols and endpoints joined to one whole. */
+
+import { EADDRINUSE, EADDRNOTAVAIL, EEXIST, EINVAL, ENOBUFS, ENODEV } from "../core/errno.ts";
+import { type Packet, PacketType } from "../core/packet.ts";
+import type { Random } from "../core/random.ts";
+import type { LinkDevice } from "../link/device.ts";
+import { LoopbackDevice } from "../link/loopback.ts";
+import { Arp } from "../network/arp.ts";
+import { type Clock, NetContext } from "../network/context.ts";
+import { Groups } from "../network/groups.ts";
+import { Icmpv4 } from "../network/icmpv4.ts";
+import { Icmpv4Errors } from "../network/icmpv4_errors.ts";
+import { Icmpv6 } from "../network/icmpv6.ts";
+import { Icmpv6Errors } from "../network/icmpv6_errors.ts";
+import {
+  AddressState,
+  IFF_BROADCAST,
+  IFF_UP,
+  InterfaceAddress,
+  NetworkInterface,
+  SCOPE_HOST,
+  SCOPE_LINK,
+  SCOPE_UNIVERSE,
+} from "../network/interface.ts";
+import { IpOutput } from "../network/ip_output.ts";
+import { Ipv4Input } from "../network/ipv4_input.ts";
+import { Ipv4Output } from "../network/ipv4_output.ts";
+import { Ipv6Input } from "../network/ipv6_input.ts";
+import { Ipv6Output } from "../network/ipv6_output.ts";
+import { NeighbourTable } from "../network/neighbour.ts";
+import { PROTOCOL_KERNEL, type RouteEntry, RouteType, TABLE_MAIN } from "../network/route.ts";
+import { LocalAddress } from "../network/routing.ts";
+import { finishChecksum, segmentTcp } from "../network/segmentation.ts";
+import { Udp } from "../transport/udp.ts";
+import { BROADCAST_MAC, type IpAddress, ipv4, isGroupMac, LOOPBACK_V6 } from "../wire/address.ts";
+import {
+  ETH_P_ARP,
+  ETH_P_IP,
+  ETH_P_IPV6,
+  ETHERNET_HEADER,
+  EthernetView,
+} from "../wire/ethernet.ts";
+import {
+  ICMP6_ADDRESS_UNREACHABLE,
+  ICMP6_UNREACHABLE,
+  ICMP_HOST_UNREACHABLE,
+  ICMP_UNREACHABLE,
+} from "../wire/icmp.ts";
+
+/** Interfaces of one stack. */
+const MAX_INTERFACES = 4096;
+/** Addresses of one interface. */
+const MAX_ADDRESSES = 1024;
+/** Rounds of loopback delivery in one {@link Stack.poll}, so that its caller gets a turn. */
+const MAX_ROUNDS = 64;
+
+/** A stack. */
+export class Stack {
+  readonly ctx: NetContext;
+  readonly output: IpOutput;
+  readonly groups: Groups;
+  readonly arp: Arp;
+  readonly ipv4: Ipv4Input;
+  readonly ipv6: Ipv6Input;
+  readonly icmpv4: Icmpv4;
+  readonly icmpv6: Icmpv6;
+  readonly udp: Udp;
+  readonly loopback: NetworkInterface;
+  private readonly loopbackDevice: LoopbackDevice;
+  private readonly ethernet = new EthernetView();
+  private readonly byName = new Map<string, NetworkInterface>();
+  private readonly errors4: Icmpv4Errors;
+  private readonly errors6: Icmpv6Errors;
+  private nextIndex = 1;
+  /** Called when packets wait for {@link Stack.poll}, once until the next call of it. */
+  onPending: (() => void) | null = null;
+  /** Takes the packets of other ethertypes; borrowed. */
+  onUnknownProtocol: ((packet: Packet, at: NetworkInterface) => void) | null = null;
+
+  constructor(clock: Clock, random: Random) {
+    const ctx = new NetContext(clock, random);
+    this.ctx = ctx;
+    const out4 = new Ipv4Output(ctx);
+    const out6 = new Ipv6Output(ctx);
+    this.output = new IpOutput(out4, out6, () => ctx.settings.defaultTtl);
+    this.errors4 = new Icmpv4Errors(ctx, out4);
+    this.errors6 = new Icmpv6Errors(ctx, out6);
+    this.ipv4 = new Ipv4Input(ctx, out4, this.errors4);
+    this.ipv6 = new Ipv6Input(ctx, out6, this.errors6);
+    this.icmpv4 = new Icmpv4(ctx, out4);
+    this.icmpv6 = new Icmpv6(ctx, out6);
+    this.groups = new Groups(ctx);
+    this.arp = new Arp(ctx);
+    this.arp.onUnreachable = (p) => this.unreachable(p);
+    this.udp = new Udp(ctx, this.output, this.groups, this.errors4, this.errors6);
+    this.loopbackDevice = new LoopbackDevice();
+    this.loopbackDevice.onPending = () => {
+      if (this.onPending !== null) this.onPending();
+    };
+    const lo = this.addInterface("lo", this.loopbackDevice);
+    if (typeof lo === "number") throw new Error("the loopback interface is always the first");
+    this.loopback = lo;
+    ctx.routes.loopback = lo;
+  }
+
+  /** Brings loopback up with its usual addresses. */
+  startLoopback(): void {
+    this.setUp(this.loopback, true);
+    this.addAddress(this.loopback, ipv4(0x7f000001), 8);
+    this.addAddress(this.loopback, LOOPBACK_V6, 128);
+  }
+
+  /** The interface of that name, or null. */
+  interfaceByName(name: string): NetworkInterface | null {
+    return this.byName.get(name) ?? null;
+  }
+
+  /** All interfaces by index. */
+  interfaces(): NetworkInterface[] {
+    return this.ctx.routes.interfaces.filter((i) => i !== undefined);
+  }
+
+  /** Adds an interface, down and without addresses. */
+  addInterface(name: string, device: LinkDevice): NetworkInterface | number {
+    if (name === "" || name.length > 15 || /[\s/:]/.test(name)) return -EINVAL;
+    if (this.byName.has(name)) return -EEXIST;
+    if (this.byName.size >= MAX_INTERFACES) return -ENOBUFS;
+    const ctx = this.ctx;
+    const at = new NetworkInterface(this.nextIndex++, name, device, ctx.random.u32());
+    at.segmenter = (packet, emit) => segmentTcp(packet, ctx.pool, emit);
+    at.finishChecksum = finishChecksum;
+    at.forwarding4 = ctx.settings.forwarding4;
+    at.forwarding6 = ctx.settings.forwarding6;
+    if (at.isEthernet) {
+      const now = () => ctx.clock.now();
+      const jitter = () => ctx.random.unit();
+      at.neighbours4 = new NeighbourTable(at, ctx.timers, this.arp, now, ctx.secret, jitter);
+    }
+    ctx.routes.interfaces[at.index] = at;
+    this.byName.set(name, at);
+    device.onReceive = (packet) => this.receive(packet, at);
+    return at;
+  }
+
+  /** Removes an interface with its addresses and routes. */
+  removeInterface(at: NetworkInterface): number {
+    if (at === this.loopback) return -EINVAL;
+    if (this.byName.get(at.name) !== at) return -ENODEV;
+    this.setUp(at, false);
+    while (at.addresses.length > 0) this.removeAddress(at, at.addresses[0].address);
+    this.ctx.routes.removeWhere((r) => r.interfaceIndex === at.index);
+    for (const g of at.groups.values()) this.ctx.timers.remove(g);
+    this.byName.delete(at.name);
+    this.ctx.routes.interfaces[at.index] = undefined;
+    at.device.onReceive = null;
+    return 0;
+  }
+
+  /** Renames an interface. */
+  renameInterface(at: NetworkInterface, name: string): number {
+    if (name === "" || name.length > 15 || /[\s/:]/.test(name)) return -EINVAL;
+    if (this.byName.has(name)) return -EEXIST;
+    this.byName.delete(at.name);
+    at.name = name;
+    this.byName.set(name, at);
+    return 0;
+  }
+
+  /** Sets an interface up or down. */
+  setUp(at: NetworkInterface, up: boolean): void {
+    if (at.isUp === up) return;
+    at.flags ^= IFF_UP;
+    const routes = this.ctx.routes;
+    routes.generation++;
+    if (!up) {
+      at.neighbours4?.flush();
+      at.neighbours6?.flush();
+      routes.removeWhere((r) => r.interfaceIndex === at.index && r.destination.isV4);
+    } else {
+      for (const e of at.addresses) this.addSubnetRoute(at, e);
+    }
+  }
+
+  /** Sets the MTU of an interface, at most its device's. */
+  setMtu(at: NetworkInterface, mtu: number): number {
+    if (mtu < 68 || mtu > at.device.mtu) return -EINVAL;
+    at.mtu = mtu;
+    this.ctx.routes.generation++;
+    return 0;
+  }
+
+  /** Gives an interface an address, and its subnet a route. */
+  addAddress(
+    at: NetworkInterface,
+    address: IpAddress,
+    prefix: number,
+    options: { broadcast?: IpAddress | null; peer?: IpAddress | null; scope?: number } = {},
+  ): number {
+    if (prefix < 0 || prefix > (address.isV4 ? 32 : 128) || !address.isUnicast) return -EINVAL;
+    if (at.findAddress(address) !== null) return -EEXIST;
+    if (at.addresses.length >= MAX_ADDRESSES) return -ENOBUFS;
+    const scope = options.scope ??
+      (address.isLoopback ? SCOPE_HOST : address.isLinkLocal ? SCOPE_LINK : SCOPE_UNIVERSE);
+    let broadcast = options.broadcast ?? null;
+    if (
+      options.broadcast === undefined && address.isV4 && prefix < 31 &&
+      (at.flags & IFF_BROADCAST) !== 0
+    ) broadcast = ipv4((address.v4 | (0xffffffff >>> prefix)) >>> 0);
+    const e = new InterfaceAddress(
+      address,
+      prefix,
+      broadcast,
+      scope,
+      at.name,
+      options.peer ?? null,
+    );
+    const known = this.ctx.routes.local.get(address);
+    if (known !== null) {
+      if (address.isV4) return -EADDRINUSE;
+      known.count++;
+    } else this.ctx.routes.local.set(address, new LocalAddress(e, at));
+    at.addresses.push(e);
+    this.ctx.routes.generation++;
+    if (at.isUp) this.addSubnetRoute(at, e);
+    return 0;
+  }
+
+  private addSubnetRoute(at: NetworkInterface, e: InterfaceAddress): void {
+    const to = e.peer ?? e.address;
+    const full = to.isV4 ? 32 : 128;
+    if (at.isLoopback || (e.prefix === full && e.peer === null)) return;
+    const route: RouteEntry = {
+      destination: to.masked(e.prefix),
+      prefix: e.prefix,
+      gateway: null,
+      interfaceIndex: at.index,
+      metric: to.isV4 ? 0 : 256,
+      table: TABLE_MAIN,
+      protocol: PROTOCOL_KERNEL,
+      scope: SCOPE_LINK,
+      type: RouteType.Unicast,
+      source: to.isV4 ? e.address : null,
+      mtu: 0,
+      tos: 0,
+      expires: Infinity,
+    };
+    this.ctx.routes.add(route);
+  }
+
+  /** Takes an address from an interface. */
+  removeAddress(at: NetworkInterface, address: IpAddress): number {
+    const e = at.findAddress(address);
+    if (e === null) return -EADDRNOTAVAIL;
+    at.addresses.splice(at.addresses.indexOf(e), 1);
+    const routes = this.ctx.routes;
+    const known = routes.local.get(address);
+    if (known !== null && --known.count === 0) routes.local.delete(address);
+    else if (known !== null && known.entry === e) this.relocate(address, known.count);
+    const to = e.peer ?? e.address;
+    const net = to.masked(e.prefix);
+    const kept = at.addresses.some((o) =>
+      o.prefix === e.prefix && o.address.masked(o.prefix).equals(net)
+    );
+    routes.removeWhere((r) =>
+      (r.source !== null && r.source.equals(address)) ||
+      (!kept && r.protocol === PROTOCOL_KERNEL && r.interfaceIndex === at.index &&
+        r.prefix === e.prefix && r.destination.equals(net))
+    );
+    // Another address of the subnet may go on using the route that went with this one.
+    for (const o of at.addresses) {
+      if (at.isUp && o.address.masked(o.prefix).equals(net)) this.addSubnetRoute(at, o);
+    }
+    return 0;
+  }
+
+  private relocate(address: IpAddress, count: number): void {
+    for (const i of this.interfaces()) {
+      const e = i.findAddress(address);
+      if (e === null) continue;
+      const l = new LocalAddress(e, i);
+      l.count = count;
+      this.ctx.routes.local.set(address, l);
+      return;
+    }
+  }
+
+  /** Adds a route; the fields that are left out have the usual values. */
+  addRoute(
+    r:
+      & Pick<RouteEntry, "destination" | "prefix" | "interfaceIndex">
+      & Partial<RouteEntry>,
+    replace = false,
+  ): number {
+    const isV4 = r.destination.isV4;
+    return this.ctx.routes.add({
+      gateway: null,
+      metric: isV4 ? 0 : 1024,
+      table: TABLE_MAIN,
+      protocol: 3,
+      scope: r.gateway === undefined || r.gateway === null ? SCOPE_LINK : SCOPE_UNIVERSE,
+      type: RouteType.Unicast,
+      source: null,
+      mtu: 0,
+      tos: 0,
+      expires: Infinity,
+      ...r,
+    }, replace);
+  }
+
+  /** When {@link Stack.poll} must be called even if nothing comes in; Infinity for never. */
+  nextDeadline(): number {
+    return this.loopbackDevice.pending ? 0 : this.ctx.timers.next;
+  }
+
+  /** Whether packets wait to be delivered. */
+  get pending(): boolean {
+    return this.loopbackDevice.pending;
+  }
+
+  /**
+   * Runs due timers and delivers what waits on loopback. The owner calls it after it used
+   * endpoints, after devices brought packets, and at {@link Stack.nextDeadline}.
+   */
+  poll(): void {
+    this.ctx.timers.run(this.ctx.clock.now());
+    for (let i = 0; i < MAX_ROUNDS && this.loopbackDevice.deliver() > 0; i++);
+    this.flush();
+    if (this.loopbackDevice.pending && this.onPending !== null) this.onPending();
+  }
+
+  /** Lets devices send what they gathered. */
+  private flush(): void {
+    const all = this.ctx.routes.interfaces;
+    for (let i = 2; i < all.length; i++) all[i]?.device.flush();
+  }
+
+  /** A packet from a device. Takes ownership. */
+  private receive(packet: Packet, at: NetworkInterface): void {
+    if (!at.isUp) {
+      packet.release();
+      return;
+    }
+    at.rxPackets++;
+    at.rxBytes += packet.length;
+    if (at.isLoopback) {
+      // A copy of a packet that this host sent to a group counts as come in where it went out.
+      if (packet.inIndex !== at.index && packet.inIndex !== 0) {
+        const origin = this.ctx.routes.interfaces[packet.inIndex];
+        if (origin === undefined) packet.release();
+        else this.dispatch(packet, origin);
+        return;
+      }
+      packet.type = PacketType.Host;
+      packet.inIndex = at.index;
+    } else {
+      packet.inIndex = at.index;
+      if (at.isEthernet && !this.unframe(packet, at)) return;
+    }
+    if (at.tap !== null) at.tap.frame(packet, at);
+    this.dispatch(packet, at);
+  }
+
+  private unframe(packet: Packet, at: NetworkInterface): boolean {
+    const v = this.ethernet;
+    if (!v.wrap(packet.bytes, packet.start, packet.end)) {
+      at.rxDropped++;
+      packet.release();
+      return false;
+    }
+    const to = v.destination;
+    if (to === at.mac) packet.type = PacketType.Host;
+    else if (to === BROADCAST_MAC) packet.type = PacketType.Broadcast;
+    else if (isGroupMac(to)) {
+      packet.type = PacketType.Multicast;
+      at.rxMulticast++;
+    } else packet.type = PacketType.OtherHost;
+    packet.protocol = v.type;
+    packet.linkStart = packet.start;
+    packet.start += ETHERNET_HEADER;
+    packet.networkStart = packet.start;
+    return true;
+  }
+
+  private dispatch(packet: Packet, at: NetworkInterface): void {
+    switch (packet.protocol) {
+      case ETH_P_IP:
+        this.ipv4.receive(packet, at);
+        break;
+      case ETH_P_IPV6:
+        this.ipv6.receive(packet, at);
+        break;
+      case ETH_P_ARP:
+        this.arp.receive(packet, at);
+        break;
+      default:
+        if (this.onUnknownProtocol !== null) this.onUnknownProtocol(packet, at);
+        packet.release();
+    }
+  }
+
+  /** A next hop does not answer: the sender of the packet, maybe this host, is told. */
+  private unreachable(packet: Packet): void {
+    packet.type = PacketType.Host;
+    packet.networkStart = packet.start;
+    if (packet.protocol === ETH_P_IP) {
+      this.errors4.send(packet, ICMP_UNREACHABLE, ICMP_HOST_UNREACHABLE, 0);
+    } else if (packet.protocol === ETH_P_IPV6) {
+      this.errors6.send(packet, ICMP6_UNREACHABLE, ICMP6_ADDRESS_UNREACHABLE, 0);
+    }
+    packet.release();
+  }
+
+  /** Whether an address may be used now. */
+  isUsable(address: IpAddress): boolean {
+    const l = this.ctx.routes.findLocal(address);
+    return l !== null && l.entry.state !== AddressState.Tentative;
+  }
+}
