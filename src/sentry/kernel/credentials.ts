@@ -112,8 +112,16 @@ export class Credentials {
   /** An ordinary or root user with the given ids, and all capabilities if `uid` is 0. */
   static user(userNs: UserNamespace, uid: number, gid: number, groups: number[] = []): Credentials {
     const creds = uid === 0 ? Credentials.root(userNs) : new Credentials(userNs);
-    creds.ruid = creds.euid = creds.suid = creds.fsuid = uid;
-    creds.rgid = creds.egid = creds.sgid = creds.fsgid = gid;
+    creds.ruid =
+      creds.euid =
+      creds.suid =
+      creds.fsuid =
+        uid;
+    creds.rgid =
+      creds.egid =
+      creds.sgid =
+      creds.fsgid =
+        gid;
     creds.groups = [...groups].sort((a, b) => a - b);
     return creds;
   }

@@ -145,7 +145,9 @@ export class PosixTimer extends Timer implements SignalTimer {
     const timers = this.group.kernel.timers;
     const left = this.expires - this.now();
     const cpu = this.base === TimerBase.ProcessCpu || this.base === TimerBase.ThreadCpu;
-    const threads = cpu ? Math.max(1, Math.min(this.group.tasks.length, this.group.kernel.cpus)) : 1;
+    const threads = cpu
+      ? Math.max(1, Math.min(this.group.tasks.length, this.group.kernel.cpus))
+      : 1;
     this.deadline = timers.now() + (cpu ? Math.max(1_000_000, left / threads) : Math.max(0, left));
     timers.add(this);
   }

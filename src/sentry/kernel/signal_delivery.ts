@@ -13,7 +13,6 @@ import {
 } from "../../abi/errno.ts";
 import {
   BUS_ADRERR,
-  CLD_STOPPED,
   SA_NODEFER,
   SA_RESETHAND,
   SA_RESTART,
@@ -36,7 +35,7 @@ import {
   forceSignal,
   isIgnoredByDefault,
   isStopSignal,
-  notifyParentOfStop,
+  leaveGroupStop,
   recalcPending,
   restoreMask,
   sendToGroup,
@@ -109,6 +108,7 @@ function finish(t: Task): Next {
   if (t.restoreMask) restoreMask(t);
   if (isRestart(sysret)) {
     t.block.timedOut = false;
+    t.sysret = NO_RETURN;
     return Next.Rerun;
   }
   if (sysret !== NO_RETURN) {
@@ -177,17 +177,6 @@ function stopHere(t: Task): void {
   t.state = TaskState.Stopped;
   leaveGroupStop(t);
   recalcPending(t);
-}
-
-/** One thread less that the group stop waits for. */
-export function leaveGroupStop(t: Task): void {
-  const group = t.group;
-  if (group.stopCount === 0) return;
-  group.stopCount--;
-  if (group.stopCount > 0) return;
-  group.stopped = true;
-  group.stopUnreported = true;
-  notifyParentOfStop(group, CLD_STOPPED);
 }
 
 /**

@@ -183,7 +183,13 @@ export function popFrame(t: Task): boolean {
   if (fpstate === 0) resetFpu(t);
   else if (!readFpu(t, fpstate)) return false;
   setBlocked(t, maskLo, maskHi);
-  setAltStack(t, altBase, altFlags, altSize, words[2 * Reg.RSP] + words[2 * Reg.RSP + 1] * 4294967296);
+  setAltStack(
+    t,
+    altBase,
+    altFlags,
+    altSize,
+    words[2 * Reg.RSP] + words[2 * Reg.RSP + 1] * 4294967296,
+  );
   return true;
 }
 

@@ -111,8 +111,6 @@ export class Task {
   state: TaskState = TaskState.Kernel;
   /** Whether it is in `kernel.runnable`. */
   queued = false;
-  /** When it is continued: run its system call again (true), or go on to the application (false). */
-  rerun = false;
   /** Result of the system call whose return to the application is under way, NO_RETURN outside of one. */
   sysret: number = NO_RETURN;
   readonly block: BlockState = new BlockState();
@@ -158,10 +156,6 @@ export class Task {
   /** Processors it may run on, as bytes. */
   affinity: Uint8Array;
   personality = 0;
-  /** rseq(2): address, size and signature, 0 when not registered. */
-  rseqAddress = 0;
-  rseqSize = 0;
-  rseqSignature = 0;
   readonly startTime: number;
   readonly usage: Usage = new Usage();
   /** CPU time of the host thread that is in `usage` already. */
@@ -266,7 +260,6 @@ export class Task {
     if (this.state !== TaskState.Blocked) return;
     this.cancelWait();
     this.state = TaskState.Kernel;
-    this.rerun = true;
     this.kernel.enqueue(this);
   }
 

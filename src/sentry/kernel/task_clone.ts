@@ -1,7 +1,16 @@
 /** Making threads and processes (clone(2), fork(2), vfork(2)). */
 
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../abi/capability.ts";
-import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, ENOSPC, EPERM, ERESTARTNOINTR } from "../../abi/errno.ts";
+import {
+  EAGAIN,
+  EFAULT,
+  EINTR,
+  EINVAL,
+  ENOMEM,
+  ENOSPC,
+  EPERM,
+  ERESTARTNOINTR,
+} from "../../abi/errno.ts";
 import { RLIMIT_NOFILE, RLIMIT_NPROC } from "../../abi/resource.ts";
 import {
   CLONE_CHILD_CLEARTID,
@@ -213,12 +222,6 @@ function inherit(t: Task, child: Task, flags: number): void {
   } else {
     child.nice = Math.max(0, t.nice);
   }
-  // A forked child keeps the registration; a thread makes its own (rseq(2)).
-  if ((flags & CLONE_VM) === 0) {
-    child.rseqAddress = t.rseqAddress;
-    child.rseqSize = t.rseqSize;
-    child.rseqSignature = t.rseqSignature;
-  }
   child.state = TaskState.Kernel;
 }
 
@@ -231,7 +234,6 @@ function startProcess(t: Task, child: Task, request: CloneRequest): void {
   group.rlimits = from.rlimits.clone();
   group.dumpable = from.dumpable;
   group.oomScoreAdj = from.oomScoreAdj;
-  group.membarrier = (flags & CLONE_VM) !== 0 ? from.membarrier : 0;
   const ns = child.pid.ns;
   const sibling = (flags & CLONE_PARENT) !== 0;
   group.parent = sibling ? from.parent : from;

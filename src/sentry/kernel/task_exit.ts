@@ -14,12 +14,12 @@ import {
 } from "../../abi/signals.ts";
 import type { Pid, PidNamespace } from "./pid.ts";
 import { clearChildTid, exitRobustList } from "./robust_list.ts";
-import { leaveGroupStop } from "./signal_delivery.ts";
 import { SigInfo } from "./signal_set.ts";
 import { type Task, TaskState } from "./task.ts";
 import {
   fillChildInfo,
   flushSignals,
+  leaveGroupStop,
   sendToGroup,
   sendToProcessGroup,
   sendToTask,

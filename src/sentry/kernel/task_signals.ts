@@ -217,6 +217,17 @@ export function killThreads(group: ThreadGroup, except: Task | null): void {
   }
 }
 
+/** One thread less that the group stop waits for. */
+export function leaveGroupStop(t: Task): void {
+  const group = t.group;
+  if (group.stopCount === 0) return;
+  group.stopCount--;
+  if (group.stopCount > 0) return;
+  group.stopped = true;
+  group.stopUnreported = true;
+  notifyParentOfStop(group, CLD_STOPPED);
+}
+
 /** Tells the parent that a child stopped or continued (SIGCHLD, and whoever waits). */
 export function notifyParentOfStop(group: ThreadGroup, code: number): void {
   const parent = group.parent;
@@ -244,7 +255,6 @@ export function fillChildInfo(info: SigInfo, child: ThreadGroup, parent: ThreadG
 /** Lets a stopped task go on. */
 function resumeStopped(t: Task): void {
   t.state = TaskState.Kernel;
-  t.rerun = false;
   t.signalPending = true;
   t.kernel.enqueue(t);
 }
@@ -343,7 +353,8 @@ function complete(t: Task, signo: number, shared: boolean): void {
   if (target === null) return;
   const fatal = group.handlers.actions[signo].handler === SIG_DFL && !isIgnoredByDefault(signo) &&
     !isStopSignal(signo);
-  const waited = (target.waitedLo & lowBit(signo)) !== 0 || (target.waitedHi & highBit(signo)) !== 0;
+  const waited = (target.waitedLo & lowBit(signo)) !== 0 ||
+    (target.waitedHi & highBit(signo)) !== 0;
   if (fatal && (signo === SIGKILL || (!waited && !isCoreSignal(signo)))) {
     startGroupExit(group, signo, null);
     return;
@@ -355,8 +366,6 @@ function takeFrom(queue: PendingSignals, maskLo: number, maskHi: number): SigInf
   const lo = queue.lo & maskLo;
   const hi = queue.hi & maskHi;
   if (lo === 0 && hi === 0) return null;
-  const signo = (lo & SYNCHRONOUS) !== 0
-    ? lowestSignal(lo & SYNCHRONOUS, 0)
-    : lowestSignal(lo, hi);
+  const signo = (lo & SYNCHRONOUS) !== 0 ? lowestSignal(lo & SYNCHRONOUS, 0) : lowestSignal(lo, hi);
   return queue.take(signo) ?? new SigInfo(signo, SI_USER);
 }

@@ -96,8 +96,6 @@ export class ThreadGroup {
   oomScoreAdj = 0;
   /** It called execve since it was forked; setpgid by the parent is refused then. */
   hasExecuted = false;
-  /** membarrier(2) registrations. */
-  membarrier = 0;
   /** Monotonic nanoseconds. */
   readonly startTime: number;
 

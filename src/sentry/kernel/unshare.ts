@@ -12,7 +12,13 @@ import {
 } from "../../abi/sched.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
 import { CapabilitySet, type Credentials } from "./credentials.ts";
-import { CgroupNamespace, IpcNamespace, NetNamespace, type NsProxy, TimeNamespace } from "./namespaces.ts";
+import {
+  CgroupNamespace,
+  IpcNamespace,
+  NetNamespace,
+  type NsProxy,
+  TimeNamespace,
+} from "./namespaces.ts";
 import type { PidNamespace } from "./pid.ts";
 import type { Task } from "./task.ts";
 import { UserNamespace } from "./user_namespace.ts";
