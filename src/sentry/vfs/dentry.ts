@@ -66,11 +66,8 @@ export class Dentry {
 
   /** Whether this is `other` or lies beneath it, in the tree of one file system. */
   isWithin(other: Dentry): boolean {
-    let d: Dentry | null = this;
-    while (d !== null) {
-      if (d === other) return true;
-      d = d.parent;
-    }
+    if (this === other) return true;
+    for (let d = this.parent; d !== null; d = d.parent) if (d === other) return true;
     return false;
   }
 }

@@ -2,7 +2,7 @@ import { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 
 /** How many dentries stay cached before the oldest unused ones go. */
-const LIMIT = 65536;
+const LIMIT = 20000;
 /** How many are looked at in one round, so that no system call pays for a whole sweep. */
 const ROUND = 512;
 

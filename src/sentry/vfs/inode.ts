@@ -11,7 +11,8 @@ import {
   EROFS,
 } from "../../abi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../abi/stat.ts";
-import type { PageSource } from "../mm/page_cache.ts";
+import type { IoBuffer } from "../mm/io_buffer.ts";
+import type { PageCache, PageSource } from "../mm/page_cache.ts";
 import type { VfsContext } from "./context.ts";
 import { DirFile } from "./dir_file.ts";
 import type { File } from "./file.ts";
@@ -264,6 +265,26 @@ export abstract class Inode {
     return -ENXIO;
   }
 
+  /** The pages of a regular file, made ready on first use; null if it has none. */
+  prepareContent(): PageCache | null {
+    return null;
+  }
+
+  /** Reads up to `length` bytes at `pos`: the content of a regular file. */
+  readAt(_ctx: VfsContext, _io: IoBuffer, _pos: number, _length: number): number {
+    return -EINVAL;
+  }
+
+  /** Writes up to `length` bytes at `pos`. */
+  writeAt(_ctx: VfsContext, _io: IoBuffer, _pos: number, _length: number): number {
+    return -EINVAL;
+  }
+
+  /** The next data (`data`) or hole at or after `offset`, which is below the size. */
+  seekData(_ctx: VfsContext, offset: number, data: boolean): number {
+    return data ? offset : this.size;
+  }
+
   /** Applies attributes that the VFS has checked. */
   setattr(_ctx: VfsContext, attr: SetAttr): number {
     this.applyAttr(attr);
@@ -303,6 +324,9 @@ export abstract class Inode {
   addSeals(_seals: number): number {
     return -EPERM;
   }
+
+  /** A description of this regular file is gone; `written` if it could write. */
+  closed(_written: boolean): void {}
 
   /** Writes dirty pages and attributes to where they live. */
   sync(_dataOnly: boolean): number {

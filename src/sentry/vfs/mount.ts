@@ -7,6 +7,11 @@ import {
   MS_NOSYMFOLLOW,
   MS_RDONLY,
   MS_RELATIME,
+  ST_NOATIME,
+  ST_NODIRATIME,
+  ST_NOSYMFOLLOW,
+  ST_RDONLY,
+  ST_RELATIME,
 } from "../../abi/mount.ts";
 import type { Dentry } from "./dentry.ts";
 import type { FileSystem } from "./file_system.ts";
@@ -63,6 +68,15 @@ export class Mount {
 
   get readOnly(): boolean {
     return (this.flags & MS_RDONLY) !== 0 || this.fs.readOnly;
+  }
+
+  /** The ST_* flags of statfs(2). */
+  get statfsFlags(): number {
+    const f = this.flags;
+    return (f & (MS_NOSUID | MS_NODEV | MS_NOEXEC)) | (this.readOnly ? ST_RDONLY : 0) |
+      ((f & MS_NOATIME) !== 0 ? ST_NOATIME : 0) | ((f & MS_NODIRATIME) !== 0 ? ST_NODIRATIME : 0) |
+      ((f & MS_RELATIME) !== 0 ? ST_RELATIME : 0) |
+      ((f & MS_NOSYMFOLLOW) !== 0 ? ST_NOSYMFOLLOW : 0);
   }
 
   /** Ends a use; a mount that is unmounted and unused lets go of its file system. */

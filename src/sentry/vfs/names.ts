@@ -31,11 +31,21 @@ import {
   S_IFSOCK,
   S_ISVTX,
 } from "../../abi/stat.ts";
+import {
+  IN_ATTRIB,
+  IN_CREATE,
+  IN_DELETE,
+  IN_DELETE_SELF,
+  IN_ISDIR,
+  IN_MOVE_SELF,
+  IN_MOVED_FROM,
+  IN_MOVED_TO,
+} from "../../abi/eventfd.ts";
 import type { VfsContext } from "./context.ts";
 import type { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import type { Mount } from "./mount.ts";
-import { IN, notifyDentry, notifyDir } from "./notify.ts";
+import { notifyDentry, notifyDir } from "./notify.ts";
 import { newGroup, newMode } from "./open.ts";
 import { Last, WALK_PARENT } from "./path_walk.ts";
 import { MAY_EXEC, MAY_WRITE, mayDelete, permission } from "./permissions.ts";
@@ -81,7 +91,7 @@ function finishCreate(vfs: Vfs, made: Inode, isDir: boolean): number {
   if (d.hashed) d.instantiate(made);
   else vfs.dentries.add(place.parent, d.name, made);
   const dir = place.parent.inode!;
-  if (dir.watches !== null) notifyDir(dir, IN.CREATE, d.name, isDir);
+  if (dir.watches !== null) notifyDir(dir, IN_CREATE, d.name, isDir);
   return 0;
 }
 
@@ -188,7 +198,7 @@ export function linkAt(
   const dir = place.parent.inode!;
   const done = dir.link(ctx, place.dentry.name, inode);
   if (done !== 0) return done;
-  notifyDentry(old, IN.ATTRIB);
+  notifyDentry(old, IN_ATTRIB);
   return finishCreate(vfs, inode, false);
 }
 
@@ -215,9 +225,9 @@ export function unlinkAt(vfs: Vfs, ctx: VfsContext, dirfd: number, path: string)
   r = dir.unlink(ctx, dentry.name, inode);
   if (r !== 0) return r;
   if (inode.watches !== null) {
-    inode.watches.notify(inode.nlink === 0 ? IN.ATTRIB | IN.DELETE_SELF : IN.ATTRIB, "", 0);
+    inode.watches.notify(inode.nlink === 0 ? IN_ATTRIB | IN_DELETE_SELF : IN_ATTRIB, "", 0);
   }
-  if (dir.watches !== null) notifyDir(dir, IN.DELETE, dentry.name, false);
+  if (dir.watches !== null) notifyDir(dir, IN_DELETE, dentry.name, false);
   removed(vfs, dentry);
   return 0;
 }
@@ -250,8 +260,8 @@ export function rmdirAt(vfs: Vfs, ctx: VfsContext, dirfd: number, path: string):
   if (dentry.mounts !== null) return -EBUSY;
   r = dir.rmdir(ctx, dentry.name, inode);
   if (r !== 0) return r;
-  if (inode.watches !== null) inode.watches.notify(IN.DELETE_SELF | IN.ISDIR, "", 0);
-  if (dir.watches !== null) notifyDir(dir, IN.DELETE, dentry.name, true);
+  if (inode.watches !== null) inode.watches.notify(IN_DELETE_SELF | IN_ISDIR, "", 0);
+  if (dir.watches !== null) notifyDir(dir, IN_DELETE, dentry.name, true);
   removed(vfs, dentry);
   return 0;
 }
@@ -355,19 +365,19 @@ export function renameAt(
   }
   if (oldDir.watches !== null || newDir.watches !== null) {
     const cookie = vfs.nextCookie();
-    notifyDir(oldDir, IN.MOVED_FROM, oldName, isDir, cookie);
-    notifyDir(newDir, IN.MOVED_TO, newName, isDir, cookie);
+    notifyDir(oldDir, IN_MOVED_FROM, oldName, isDir, cookie);
+    notifyDir(newDir, IN_MOVED_TO, newName, isDir, cookie);
     if (exchange) {
       const other = vfs.nextCookie();
-      notifyDir(newDir, IN.MOVED_FROM, newName, replaced!.isDir, other);
-      notifyDir(oldDir, IN.MOVED_TO, oldName, replaced!.isDir, other);
+      notifyDir(newDir, IN_MOVED_FROM, newName, replaced!.isDir, other);
+      notifyDir(oldDir, IN_MOVED_TO, oldName, replaced!.isDir, other);
     }
   }
   if (child.watches !== null) {
-    child.watches.notify(isDir ? IN.MOVE_SELF | IN.ISDIR : IN.MOVE_SELF, "", 0);
+    child.watches.notify(isDir ? IN_MOVE_SELF | IN_ISDIR : IN_MOVE_SELF, "", 0);
   }
   if (!exchange && replaced !== null && replaced.watches !== null) {
-    replaced.watches.notify(replaced.nlink === 0 ? IN.DELETE_SELF : IN.ATTRIB, "", 0);
+    replaced.watches.notify(replaced.nlink === 0 ? IN_DELETE_SELF : IN_ATTRIB, "", 0);
   }
   return 0;
 }

@@ -1,25 +1,6 @@
+import { IN_ISDIR } from "../../abi/eventfd.ts";
 import type { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
-
-/** Events of inotify(7). */
-export const IN = {
-  ACCESS: 0x1,
-  MODIFY: 0x2,
-  ATTRIB: 0x4,
-  CLOSE_WRITE: 0x8,
-  CLOSE_NOWRITE: 0x10,
-  OPEN: 0x20,
-  MOVED_FROM: 0x40,
-  MOVED_TO: 0x80,
-  CREATE: 0x100,
-  DELETE: 0x200,
-  DELETE_SELF: 0x400,
-  MOVE_SELF: 0x800,
-  UNMOUNT: 0x2000,
-  Q_OVERFLOW: 0x4000,
-  IGNORED: 0x8000,
-  ISDIR: 0x40000000,
-} as const;
 
 /** Who watches an inode: kept by the notification file (inotify(7)). */
 export interface Watch {
@@ -29,17 +10,23 @@ export interface Watch {
   event(mask: number, name: string, cookie: number): void;
 }
 
+/** Watches that exist: while there are none, reads and writes need not look for them. */
+export let watching = 0;
+
 /** The watches of one inode. */
 export class WatchList {
   readonly watches: Watch[] = [];
 
   add(w: Watch): void {
     this.watches.push(w);
+    watching++;
   }
 
   remove(w: Watch): void {
     const i = this.watches.indexOf(w);
-    if (i >= 0) this.watches.splice(i, 1);
+    if (i < 0) return;
+    this.watches.splice(i, 1);
+    watching--;
   }
 
   notify(mask: number, name: string, cookie: number): void {
@@ -58,14 +45,14 @@ export function notifyDir(
   isDir: boolean,
   cookie = 0,
 ): void {
-  if (dir.watches !== null) dir.watches.notify(isDir ? mask | IN.ISDIR : mask, name, cookie);
+  if (dir.watches !== null) dir.watches.notify(isDir ? mask | IN_ISDIR : mask, name, cookie);
 }
 
 /** Tells the watchers of an inode, and those of the directory it was reached by. */
 export function notifyDentry(d: Dentry, mask: number): void {
   const inode = d.inode;
   if (inode === null) return;
-  const bits = inode.isDir ? mask | IN.ISDIR : mask;
+  const bits = inode.isDir ? mask | IN_ISDIR : mask;
   const parent = d.parent?.inode;
   if (parent && parent.watches !== null && d.hashed) parent.watches.notify(bits, d.name, 0);
   if (inode.watches !== null) inode.watches.notify(bits, "", 0);

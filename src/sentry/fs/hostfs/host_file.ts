@@ -1,0 +1,168 @@
+// hot
+
+import * as libc from "../../../../ffi/libc.ts";
+import { EFBIG, EIO, EOPNOTSUPP, EROFS } from "../../../abi/errno.ts";
+import {
+  FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_INSERT_RANGE,
+  FALLOC_FL_KEEP_SIZE,
+  O_RDONLY,
+  O_RDWR,
+} from "../../../abi/fcntl.ts";
+import type { IoBuffer } from "../../mm/io_buffer.ts";
+import { PageCache, type PageFiller } from "../../mm/page_cache.ts";
+import type { VfsContext } from "../../vfs/context.ts";
+import type { File } from "../../vfs/file.ts";
+import { MAX_OFFSET } from "../../vfs/file.ts";
+import type { Path } from "../../vfs/path.ts";
+import { RegularFile } from "../../vfs/regular_file.ts";
+import { HostInode } from "./host_inode.ts";
+import type { HostStat } from "./host_stat.ts";
+
+/** Reads pages from the host. */
+class HostReader implements PageFiller {
+  protected readonly file: HostFile;
+
+  constructor(file: HostFile) {
+    this.file = file;
+  }
+
+  fill(index: number, count: number, memOffset: number): number {
+    const fd = this.file.hostFd(O_RDONLY);
+    if (fd < 0) return fd;
+    const address = this.file.fs.vfs.kernel.frames.hostAddress + memOffset;
+    const want = count * 4096;
+    let done = 0;
+    while (done < want) {
+      const n = libc.pread(fd, address + done, want - done, index * 4096 + done);
+      if (n < 0) return done > 0 ? done : n;
+      if (n === 0) break;
+      done += n;
+    }
+    return done;
+  }
+}
+
+/** Writes pages back as well. */
+class HostReaderWriter extends HostReader {
+  flush(index: number, memOffset: number, length: number): number {
+    const fd = this.file.hostFd(O_RDWR);
+    if (fd < 0) return fd;
+    const address = this.file.fs.vfs.kernel.frames.hostAddress + memOffset;
+    let done = 0;
+    while (done < length) {
+      const n = libc.pwrite(fd, address + done, length - done, index * 4096 + done);
+      if (n <= 0) return n < 0 ? n : -EIO;
+      done += n;
+    }
+    return 0;
+  }
+}
+
+/**
+ * A regular file of the host. Its pages are read once; what is written stays in the cache until
+ * fsync(2), the last close by a writer, or the end of the sandbox.
+ */
+export class HostFile extends HostInode {
+  private cache: PageCache | null = null;
+
+  override prepareContent(): PageCache {
+    if (this.cache === null) {
+      const filler = this.fs.writable ? new HostReaderWriter(this) : new HostReader(this);
+      this.cache = new PageCache(this.fs.vfs.kernel.frames, filler);
+      this.cache.size = this.size;
+      this.pages = this.cache;
+    }
+    return this.cache;
+  }
+
+  protected override adoptAfterChange(st: HostStat): void {
+    const size = this.size;
+    this.adopt(st);
+    if (this.cache !== null) this.size = size;
+  }
+
+  override open(_ctx: VfsContext, flags: number, path: Path): File | number {
+    this.prepareContent();
+    return new RegularFile(path, flags, this);
+  }
+
+  override readAt(_ctx: VfsContext, io: IoBuffer, pos: number, length: number): number {
+    return this.prepareContent().read(io, pos, length);
+  }
+
+  override writeAt(ctx: VfsContext, io: IoBuffer, pos: number, length: number): number {
+    if (!this.fs.writable) return -EROFS;
+    if (pos + length > MAX_OFFSET) return -EFBIG;
+    // Only a file that can be opened for writing may take data that is written back later.
+    const fd = this.hostFd(O_RDWR);
+    if (fd < 0) return fd;
+    const cache = this.prepareContent();
+    const n = cache.write(io, pos, length);
+    this.size = cache.size;
+    if (n > 0) this.touchModified(ctx.kernel.clock.realtime());
+    return n;
+  }
+
+  override truncate(ctx: VfsContext, size: number): number {
+    if (!this.fs.writable) return -EROFS;
+    const fd = this.hostFd(O_RDWR);
+    if (fd < 0) return fd;
+    const r = libc.ftruncate(fd, size);
+    if (r !== 0) return r;
+    this.prepareContent().truncate(size);
+    this.size = size;
+    this.touchModified(ctx.kernel.clock.realtime());
+    return 0;
+  }
+
+  override fallocate(ctx: VfsContext, mode: number, offset: number, length: number): number {
+    if (!this.fs.writable) return -EROFS;
+    if ((mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) !== 0) return -EOPNOTSUPP;
+    const cache = this.prepareContent();
+    const s = cache.sync();
+    if (s !== 0) return s;
+    const fd = this.hostFd(O_RDWR);
+    if (fd < 0) return fd;
+    const r = libc.fallocate(fd, mode, offset, length);
+    if (r !== 0) return r;
+    const end = offset + length;
+    if (mode !== 0 && mode !== FALLOC_FL_KEEP_SIZE) {
+      cache.punch(offset, Math.max(0, Math.min(end, this.size) - offset));
+    }
+    if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && end > this.size) {
+      cache.size = end;
+      this.size = end;
+    }
+    this.touchModified(ctx.kernel.clock.realtime());
+    return 0;
+  }
+
+  override closed(written: boolean): void {
+    if (written && this.writers === 0 && this.cache !== null) this.cache.sync();
+  }
+
+  override sync(dataOnly: boolean): number {
+    if (this.cache === null || !this.fs.writable) return 0;
+    const r = this.cache.sync();
+    if (r !== 0) return r;
+    const fd = this.hostFd(O_RDWR);
+    if (fd < 0) return 0;
+    return dataOnly ? libc.fdatasync(fd) : libc.fsync(fd);
+  }
+
+  override abandon(): void {
+    this.cache?.sync();
+    super.abandon();
+  }
+
+  protected override evict(): void {
+    if (this.cache !== null) {
+      if (this.nlink > 0) this.cache.sync();
+      this.cache.release();
+      this.cache = null;
+      this.pages = null;
+    }
+    super.evict();
+  }
+}
