@@ -97,7 +97,7 @@ export class LineDiscipline {
     return Math.max(space, 0);
   }
 
-  /** One byte from the keyboard (the master side). */
+  /** One byte from the keyboard (the master side). {@link received} follows the last of a round. */
   receive(byte: number): void {
     const termios = this.termios;
     const iflag = termios.iflag;
@@ -113,8 +113,12 @@ export class LineDiscipline {
     } else if (!this.receiveSpecial(c)) {
       this.storeEchoed(c);
     }
-    if (!this.canonical || this.canonHead !== this.tail) this.owner.inputReady();
-    this.owner.outputReady();
+  }
+
+  /** Ends a round of {@link receive}: tells of what became readable. */
+  received(): void {
+    if (this.canonHead !== this.tail) this.owner.inputReady();
+    if (this.output.length > 0) this.owner.outputReady();
   }
 
   /** Handles `c` if it has a meaning of its own; false if it is plain input. */
