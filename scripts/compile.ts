@@ -27,15 +27,49 @@ async function deno(args: string[]): Promise<void> {
   if (!success) throw new Error(`deno ${args[0]} failed:\n${new TextDecoder().decode(stderr)}`);
 }
 
-/** Bundles the command line and all it imports into one module; lazily imported parts stay lazy in it. */
-async function bundle(): Promise<Uint8Array> {
+/** How the command line imports the sandbox, and how it does so in the executable. */
+const BOOT = {
+  specifier: "../boot/boot.ts",
+  variable: "RUNSC_BOOT",
+  entry: `${ROOT}src/boot/boot.ts`,
+};
+
+/** Bundles a module and all it imports into one; lazily imported parts stay lazy in it. */
+async function bundle(entry: string, external: string[] = []): Promise<string> {
   const path = await Deno.makeTempFile({ prefix: "runsc-bundle-", suffix: ".js" });
   try {
-    await deno(["bundle", "--quiet", "--no-check", "--platform=deno", "-o", path, ENTRY]);
-    return await Deno.readFile(path);
+    const without = external.flatMap((specifier) => ["--external", specifier]);
+    await deno([
+      "bundle",
+      "--quiet",
+      "--no-check",
+      "--platform=deno",
+      ...without,
+      "-o",
+      path,
+      entry,
+    ]);
+    return await Deno.readTextFile(path);
   } finally {
     await Deno.remove(path);
   }
+}
+
+/**
+ * The modules of the executable. The sandbox is one of its own: the command line is loaded at every start, the sandbox
+ * only by commands that start one.
+ */
+async function bundleAll(): Promise<{ program: Uint8Array; modules: Map<string, Uint8Array> }> {
+  const encoder = new TextEncoder();
+  const lazily = `import("${BOOT.specifier}")`;
+  const program = await bundle(ENTRY, [BOOT.specifier]);
+  if (program.split(lazily).length !== 2) throw new Error(`${ENTRY} has not one ${lazily}`);
+  const linked = program.replace(lazily, `import(Deno.env.get("${BOOT.variable}"))`);
+  const boot = await bundle(BOOT.entry);
+  return {
+    program: encoder.encode(linked),
+    modules: new Map([[BOOT.variable, encoder.encode(boot)]]),
+  };
 }
 
 /** Builds the executable; resolves to how it was made. */
@@ -45,17 +79,17 @@ export async function compile(output = OUTPUT): Promise<"deno compile" | "graft"
     await deno(["compile", "--quiet", "--no-check", "-A", "-o", output, ENTRY]);
     return "deno compile";
   }
-  const program = await bundle();
+  const { program, modules } = await bundleAll();
   const source = await Deno.realPath(Deno.execPath());
   const trainee = `${output}.${Deno.pid}.training`;
   try {
-    graft({ deno: source, output: trainee, bundle: program, startFiles: null });
+    graft({ deno: source, output: trainee, program, modules, startFiles: null });
     const startFiles = learnStartFiles({
       executable: trainee,
       args: ["--version"],
       everyFunction: EVERY_FUNCTION,
     });
-    graft({ deno: source, output, bundle: program, startFiles });
+    graft({ deno: source, output, program, modules, startFiles });
   } finally {
     await Deno.remove(trainee);
   }

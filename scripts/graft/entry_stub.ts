@@ -29,8 +29,8 @@ import {
 /** Bytes that the entry stub may take; the data it reads follows at this offset. */
 export const STUB_SIZE = 4096;
 
-/** The descriptor that the bundle is put at, where it is free. */
-export const BUNDLE_FD = 100;
+/** Modules get descriptors from this one on: low ones belong to the caller. */
+const FIRST_FD = 100;
 
 /** Names start directories so that the program can recognise and remove its own. */
 export const START_DIR_PREFIX = "runsc-start-";
@@ -54,14 +54,23 @@ export interface StartFile {
   size: number;
 }
 
+/** A module of the program, which Deno loads from a memory file. */
+export interface ModuleData {
+  /** Where its bytes lie, counted from the stub's first byte. */
+  offset: number;
+  size: number;
+  /** Variable of the environment that tells its path; null for the module that Deno is told to run. */
+  variable: string | null;
+}
+
 export interface StubOptions {
   /** Address of the stub's first byte, of the original entry point and of the GOT slot of `environ`. */
   address: number;
   entry: number;
   environSlot: number;
-  /** Where the bundle lies, counted from the stub's first byte. */
-  bundle: { offset: number; size: number };
-  /** Arguments before the path of the bundle. */
+  /** At most four, the one to run first. */
+  modules: ModuleData[];
+  /** Arguments before the path of the module to run. */
   arguments: string[];
   /** Strings put before the environment's own. */
   environment: string[];
@@ -72,7 +81,7 @@ export interface StubOptions {
 /**
  * Machine code that runs between the dynamic linker and Deno's own `_start`.
  *
- * It puts the bundle into a memfd, writes the start files into a new directory of memory, and hands `_start` a stack
+ * It puts each module into a memfd, writes the start files into a new directory of memory, and hands `_start` a stack
  * block whose argv reads `deno run … /proc/self/fd/N` before the user's own arguments. The kernel's view of the
  * command line and of the environment (`/proc/self/cmdline`, `/proc/self/environ`) stays the user's.
  */
@@ -90,36 +99,25 @@ export function assembleEntryStub(options: StubOptions): Uint8Array {
 
   // rdx holds the function that the dynamic linker wants run at exit, rsp the kernel's block; both outlive the stub.
   a.label("stub").mov(r15, rdx).mov(r14, rsp);
-  a.lea(rbp, mem(rsp, -512)).and(rbp, imm(-16)).mov(rsp, rbp).cld();
+  a.lea(rbp, mem(rsp, -1024)).and(rbp, imm(-16)).mov(rsp, rbp).cld();
 
-  // Kernels with vm.memfd_noexec=2 want the seal named; older ones do not know the flag.
-  a.lea(rdi, text("runsc")).mov(esi, imm(1));
-  call(SYS.memfd).test(rax, rax).jns("memfd");
-  a.lea(rdi, text("runsc")).mov(esi, imm(9));
-  call(SYS.memfd).test(rax, rax).js("fail");
-  a.label("memfd").mov(r12, rax);
-  // F_DUPFD_CLOEXEC from 100 upwards: low descriptors belong to the caller. A low RLIMIT_NOFILE leaves it where it is.
-  a.mov(rdi, r12).mov(esi, imm(1030)).mov(edx, imm(BUNDLE_FD));
-  call(SYS.fcntl).test(rax, rax).js("filled");
-  a.xchg(r12, rax).mov(rdi, rax);
-  call(SYS.close);
-  a.label("filled").mov(rdi, r12).lea(rsi, data(options.bundle.offset));
-  a.mov(edx, imm(options.bundle.size)).call("write").test(rax, rax).js("fail");
+  // Each module's path, or variable and path, stands at rbp + 128 × its number.
+  for (const [index, module] of options.modules.entries()) {
+    a.lea(rsi, data(module.offset)).mov(edx, imm(module.size)).call("place");
+    a.test(rax, rax).js("fail").mov(r12, rax).lea(rdi, mem(rbp, index * 128));
+    if (module.variable !== null) a.lea(rsi, text(`${module.variable}=`)).call("copy");
+    a.call("path");
+  }
 
-  // rbp: the bundle's path.
-  a.mov(rdi, rbp).lea(rsi, text("/proc/self/fd/")).call("copy");
-  a.mov(rax, r12).lea(rsi, mem(rbp, 64)).mov(ecx, imm(10));
-  a.label("digit").xor(edx, edx).div(rcx).add(dl, imm(0x30)).dec(rsi).mov(mem(rsi), dl);
-  a.test(rax, rax).jnz("digit");
-  a.lea(rcx, mem(rbp, 64)).sub(rcx, rsi).repMovsb().mov(byte(mem(rdi)), imm(0));
-
-  if (options.startFiles !== null) emitStartDirectory(a, options.startFiles, text, data, call);
+  if (options.startFiles !== null) {
+    emitStartDirectory(a, options.startFiles, text, data, call);
+  }
 
   // r8 argc, r9 envp, r10 auxv, r11 its end.
   a.mov(r8, mem(r14)).lea(r9, mem({ base: r14, index: r8, scale: 8, disp: 16 })).mov(r10, r9);
   a.label("env").mov(rax, mem(r10)).add(r10, imm(8)).test(rax, rax).jnz("env").mov(r11, r10);
   a.label("aux").mov(rax, mem(r11)).add(r11, imm(16)).test(rax, rax).jnz("aux");
-  const added = options.arguments.length + options.environment.length + 3;
+  const added = options.arguments.length + options.environment.length + options.modules.length + 2;
   a.mov(rdi, rbp).sub(rdi, r11).add(rdi, r14).sub(rdi, imm(added * 8)).and(rdi, imm(-16));
   a.mov(rsp, rdi);
 
@@ -137,6 +135,9 @@ export function assembleEntryStub(options: StubOptions): Uint8Array {
   for (const variable of options.environment) {
     a.lea(rax, text(variable)).mov(mem(rdi), rax).add(rdi, imm(8));
   }
+  for (let index = 1; index < options.modules.length; index++) {
+    a.lea(rax, mem(rbp, index * 128)).mov(mem(rdi), rax).add(rdi, imm(8));
+  }
   if (options.startFiles !== null) a.mov(mem(rdi), r13).add(rdi, imm(8));
   a.mov(rsi, r9).mov(rcx, r11).sub(rcx, r9).shr(rcx, imm(3)).repMovsq();
 
@@ -144,6 +145,23 @@ export function assembleEntryStub(options: StubOptions): Uint8Array {
   a.lea(rax, at(options.environSlot)).mov(rax, mem(rax)).mov(mem(rax), r12);
   a.mov(rdx, r15).lea(rax, at(options.entry)).jmp(rax);
 
+  // Puts rdx bytes at rsi into a memory file; rax is its descriptor, or negative.
+  // Kernels with vm.memfd_noexec=2 want the seal named; older ones do not know the flag.
+  a.label("place").mov(r8, rsi).mov(r9, rdx).lea(rdi, text("runsc")).mov(esi, imm(1));
+  call(SYS.memfd).test(rax, rax).jns("made").lea(rdi, text("runsc")).mov(esi, imm(9));
+  call(SYS.memfd).test(rax, rax).js("placed").label("made").mov(r12, rax);
+  // F_DUPFD_CLOEXEC. A low RLIMIT_NOFILE leaves the descriptor where it is.
+  a.mov(rdi, r12).mov(esi, imm(1030)).mov(edx, imm(FIRST_FD));
+  call(SYS.fcntl).test(rax, rax).js("fill").xchg(r12, rax).mov(rdi, rax);
+  call(SYS.close);
+  a.label("fill").mov(rdi, r12).mov(rsi, r8).mov(rdx, r9).call("write").test(rax, rax).js("placed");
+  a.mov(rax, r12).label("placed").ret();
+  // Writes the path of descriptor r12 to rdi; the digits grow downwards from rbp + 960.
+  a.label("path").lea(rsi, text("/proc/self/fd/")).call("copy");
+  a.mov(rax, r12).lea(rsi, mem(rbp, 960)).mov(ecx, imm(10));
+  a.label("digit").xor(edx, edx).div(rcx).add(dl, imm(0x30)).dec(rsi).mov(mem(rsi), dl);
+  a.test(rax, rax).jnz("digit").lea(rcx, mem(rbp, 960)).sub(rcx, rsi).repMovsb();
+  a.mov(byte(mem(rdi)), imm(0)).ret();
   // Copies the string at rsi to rdi without its NUL; leaves rsi behind the NUL.
   a.label("copy").mov(al, mem(rsi)).inc(rsi).test(al, al).jz("copied");
   a.mov(mem(rdi), al).inc(rdi).jmp("copy").label("copied").ret();
@@ -173,7 +191,7 @@ function emitStartDirectory(
   call: (nr: number) => Assembler,
 ): void {
   const prefix = "DENO_DIR=";
-  const variable = 64;
+  const variable = 512;
   // Only a directory that this mkdir made is used, so nobody else can have put code into it.
   a.lea(rbx, text("/dev/shm\0/run\0/tmp\0"));
   a.label("base").cmp(byte(mem(rbx)), imm(0)).je("nowhere");
@@ -197,7 +215,7 @@ function emitStartDirectory(
   });
   a.mov(rdi, r13);
   call(SYS.close);
-  a.lea(r13, mem(rbp, variable)).jmp("placed");
+  a.lea(r13, mem(rbp, variable)).jmp("chosen");
   a.label("nowhere").lea(r13, text("DENO_DIR=/dev/null/d"));
-  a.label("placed");
+  a.label("chosen");
 }

@@ -1,12 +1,15 @@
 import { appendSegment, gotSlot, readElf, spareSegment } from "./elf.ts";
-import { assembleEntryStub, type StartFile, STUB_SIZE } from "./entry_stub.ts";
+import { assembleEntryStub, type ModuleData, type StartFile, STUB_SIZE } from "./entry_stub.ts";
 
 /** What goes into the executable beside Deno itself. */
 export interface GraftOptions {
   /** The Deno executable to copy. */
   deno: string;
   output: string;
-  bundle: Uint8Array;
+  /** The module to run. */
+  program: Uint8Array;
+  /** Modules that the program imports itself, by the variable of the environment that tells it their path. */
+  modules?: Map<string, Uint8Array>;
   /** Contents of `DENO_DIR` at start, by file name; null leaves `DENO_DIR` to the environment. */
   startFiles: Map<string, Uint8Array> | null;
 }
@@ -38,7 +41,10 @@ export function graft(options: GraftOptions): void {
       end = Math.ceil((end + bytes.length) / 4096) * 4096;
       return { offset, size: bytes.length };
     };
-    const bundle = place(options.bundle);
+    const modules: ModuleData[] = [{ ...place(options.program), variable: null }];
+    for (const [variable, bytes] of options.modules ?? []) {
+      modules.push({ ...place(bytes), variable });
+    }
     const startFiles: StartFile[] | null = options.startFiles === null
       ? null
       : [...options.startFiles].map(([name, bytes]) => ({ name, ...place(bytes) }));
@@ -46,7 +52,7 @@ export function graft(options: GraftOptions): void {
       address: spareSegment(elf).address,
       entry: elf.entry,
       environSlot: gotSlot(file, elf, "environ"),
-      bundle,
+      modules,
       arguments: ARGUMENTS,
       environment: ENVIRONMENT,
       startFiles,

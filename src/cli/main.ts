@@ -1,4 +1,4 @@
-import { RunscError, shorten } from "../container/error.ts";
+import { isRunscError, RunscError, shorten } from "../container/error.ts";
 import { type Log, openLog, writeAll } from "../container/log.ts";
 import { COMMANDS } from "./commands.ts";
 import { parseFlags } from "./flags.ts";
@@ -60,7 +60,7 @@ function wantsHelp(args: readonly string[]): boolean {
 
 function report(error: unknown, log: Log): void {
   const message = error instanceof Error ? error.message : String(error);
-  log.error(error instanceof RunscError ? message : `internal error: ${message}`);
+  log.error(isRunscError(error) ? message : `internal error: ${message}`);
   // Engines read the log, people read standard error: both are told.
   if (log.toFile) openLog({ log: null, logFormat: "text", debug: false }).error(message);
   if (log.debugging && error instanceof Error && error.stack !== undefined) {
@@ -74,6 +74,8 @@ function report(error: unknown, log: Log): void {
 
 releaseStartFiles();
 const status = await main(commandLine());
-// Deno saves what it learnt of the program only when it comes to its end by itself; the build wants that, and says so.
 if (Deno.env.get("RUNSC_TRAINING") === undefined) Deno.exit(status);
+// The build wants Deno to save what it learns of all modules, which it does when the program comes to its end by itself.
+const { loadSandbox } = await import("./sandbox.ts");
+await loadSandbox();
 Deno.exitCode = status;

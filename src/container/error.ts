@@ -39,6 +39,11 @@ export class RunscError extends Error {
   }
 }
 
+/** Whether it is a RunscError, be it of another copy of this module: the executable's modules have each their own. */
+export function isRunscError(error: unknown): error is RunscError {
+  return error instanceof Error && error.name === "RunscError";
+}
+
 /** The text with control characters written out, so that hostile input can not forge lines of a log or a terminal. */
 export function oneLine(text: string): string {
   // deno-lint-ignore no-control-regex

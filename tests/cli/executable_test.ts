@@ -27,11 +27,11 @@ function probePath(): Promise<string> {
     const directory = await Deno.makeTempDir({ prefix: "runsc-probe-" });
     addEventListener("unload", () => Deno.removeSync(directory, { recursive: true }));
     const deno = await Deno.realPath(Deno.execPath());
-    const bundle = new TextEncoder().encode(PROBE);
+    const program = new TextEncoder().encode(PROBE);
     const bare = `${directory}/bare`;
-    graft({ deno, output: bare, bundle, startFiles: null });
+    graft({ deno, output: bare, program, startFiles: null });
     const startFiles = learnStartFiles({ executable: bare, args: [], everyFunction: true });
-    graft({ deno, output: `${directory}/probe`, bundle, startFiles });
+    graft({ deno, output: `${directory}/probe`, program, startFiles });
     return `${directory}/probe`;
   })();
   return probe;

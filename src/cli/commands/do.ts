@@ -3,6 +3,7 @@ import { hostSpec } from "../../container/host_spec.ts";
 import type { Invocation } from "../command.ts";
 import type { COMMAND_FLAGS } from "../commands.ts";
 import { hostEnvironment } from "../invocation.ts";
+import { runSandbox } from "../sandbox.ts";
 
 /** The command `do`: runs a program of the host's root file system, whose writes go to memory. */
 export async function runDo(invocation: Invocation<typeof COMMAND_FLAGS.do>): Promise<number> {
@@ -17,8 +18,7 @@ export async function runDo(invocation: Invocation<typeof COMMAND_FLAGS.do>): Pr
     hostname: flags.hostname,
     terminal,
   });
-  const { bootContainer } = await import("../../boot/boot.ts");
-  return await bootContainer(spec, config, {
+  return await runSandbox(spec, config, {
     id: `do-${Deno.pid}`,
     bundle: "/",
     rootfs: "/",

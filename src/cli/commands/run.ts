@@ -3,6 +3,7 @@ import { checkContainerId } from "../../container/container_id.ts";
 import { RunscError, shorten } from "../../container/error.ts";
 import type { Invocation } from "../command.ts";
 import type { COMMAND_FLAGS } from "../commands.ts";
+import { runSandbox } from "../sandbox.ts";
 
 /** The command `run`: creates a container of a bundle, starts it, waits for it and takes over its exit status. */
 export async function runRun(invocation: Invocation<typeof COMMAND_FLAGS.run>): Promise<number> {
@@ -17,8 +18,7 @@ export async function runRun(invocation: Invocation<typeof COMMAND_FLAGS.run>): 
     throw new RunscError({ what: "cannot use flag --console-socket", why });
   }
   const { path, rootfs, spec } = loadBundle(flags.bundle);
-  const { bootContainer } = await import("../../boot/boot.ts");
-  return await bootContainer(spec, config, {
+  return await runSandbox(spec, config, {
     id,
     bundle: path,
     rootfs,
