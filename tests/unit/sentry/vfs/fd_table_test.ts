@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { EBADF, EMFILE } from "../../../../src/abi/errno.ts";
+import { FdTable } from "../../../../src/sentry/vfs/fd_table.ts";
+import { World } from "./harness.ts";
+
+Deno.test("the lowest free descriptor is given, and limits hold", () => {
+  const w = new World();
+  w.write("/f", "x");
+  const t = new FdTable();
+  const open = () => w.open("/f");
+  for (let i = 0; i < 5; i++) assert.equal(t.install(open(), false), i);
+  t.close(w.root, 1);
+  t.close(w.root, 3);
+  assert.equal(t.install(open(), false), 1);
+  assert.equal(t.install(open(), false), 3);
+  assert.equal(t.install(open(), false), 5);
+  assert.equal(t.install(open(), false, 100), 100);
+  assert.equal(t.install(open(), false), 6);
+  assert.equal(t.install(open(), false, 0, 7), -EMFILE);
+  assert.equal(t.close(w.root, 50), -EBADF);
+  assert.equal(t.close(w.root, -1), -EBADF);
+  assert.equal(t.get(100)?.inode, w.stat("/f"));
+  assert.equal(t.get(101), null);
+  assert.equal(t.count, 8);
+});
+
+Deno.test("dup2 closes what was there, exec closes what is marked, forks are apart", () => {
+  const w = new World();
+  w.write("/f", "x");
+  const t = new FdTable();
+  const a = w.open("/f");
+  const b = w.open("/f");
+  t.install(a, false);
+  t.install(b, true);
+  assert.equal(t.dup2(w.root, 0, 1, false), 1);
+  assert.equal(a.refs, 2);
+  assert.equal(b.refs, 0);
+  assert.equal(t.getCloexec(1), false);
+  t.setCloexec(1, true);
+  const copy = t.fork();
+  assert.equal(a.refs, 4);
+  t.closeOnExec(w.root);
+  assert.equal(t.get(1), null);
+  assert.notEqual(copy.get(1), null);
+  copy.closeRange(w.root, 0, 0xffffffff, false);
+  assert.equal(copy.count, 0);
+  assert.equal(a.refs, 1);
+  t.release(w.root);
+  assert.equal(a.refs, 0);
+});
