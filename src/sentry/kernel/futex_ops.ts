@@ -4,7 +4,6 @@
 import {
   EAGAIN,
   EDEADLK,
-  EFAULT,
   EINVAL,
   ENOSYS,
   EPERM,
@@ -46,15 +45,10 @@ let key = 0;
 /** Finds the key of a futex word; 0 or a negative errno. */
 function locate(t: Task, address: number, shared: boolean): number {
   if (address % 4 !== 0) return -EINVAL;
-  keySpace = t.mm;
-  key = address;
-  if (!shared) return address > 0 ? 0 : -EFAULT;
-  const place = t.mm.futexKey(address);
-  if (place === -EFAULT) return -EFAULT;
-  if (place >= 0) {
-    keySpace = null;
-    key = place;
-  }
+  const r = t.mm.futexKey(address, shared);
+  if (r < 0) return r;
+  keySpace = t.mm.futexSpace;
+  key = r;
   return 0;
 }
 

@@ -232,7 +232,7 @@ function startProcess(t: Task, child: Task, request: CloneRequest): void {
   child.group = group;
   group.tasks.push(child);
   group.rlimits = from.rlimits.clone();
-  group.dumpable = from.dumpable;
+  if ((flags & CLONE_VM) === 0) child.mm.limits = group.rlimits.soft;
   group.oomScoreAdj = from.oomScoreAdj;
   const ns = child.pid.ns;
   const sibling = (flags & CLONE_PARENT) !== 0;

@@ -91,8 +91,6 @@ export class ThreadGroup {
   isSubreaper = false;
   /** Some ancestor is a subreaper, so that orphans must look for it. */
   hasSubreaper = false;
-  /** PR_SET_DUMPABLE. */
-  dumpable = 1;
   oomScoreAdj = 0;
   /** It called execve since it was forked; setpgid by the parent is refused then. */
   hasExecuted = false;

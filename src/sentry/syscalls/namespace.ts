@@ -35,6 +35,7 @@ import type { Task } from "../kernel/task.ts";
 import { NAMESPACE_FLAGS, newNamespaces, newUserNamespace } from "../kernel/unshare.ts";
 import { UserNamespace } from "../kernel/user_namespace.ts";
 import { MountNamespace } from "../vfs/mount_namespace.ts";
+import { Path } from "../vfs/path.ts";
 
 const UNSHARE_FLAGS = ALL_NAMESPACES | CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_VM |
   CLONE_SIGHAND | CLONE_THREAD;
@@ -162,7 +163,7 @@ function enterMount(t: Task, ns: MountNamespace): number {
   if (!t.creds.capable(CAP_SYS_ADMIN) || !t.creds.capable(CAP_SYS_CHROOT)) return -EPERM;
   if (t.fs.users > 1) return -EINVAL;
   t.nsproxy = t.nsproxy.with({ mnt: ns });
-  const root = ns.rootPath();
+  const root = new Path(ns.root, ns.root.root);
   t.fs.setRoot(root);
   t.fs.setCwd(root);
   return 0;

@@ -1,6 +1,6 @@
 /** Making, ending and waiting for processes: fork, clone, exit, wait and their kin. */
 
-import { E2BIG, EAGAIN, EBADF, ECHILD, EFAULT, EINVAL, ESRCH } from "../../abi/errno.ts";
+import { E2BIG, EAGAIN, EBADF, EFAULT, EINVAL, ESRCH } from "../../abi/errno.ts";
 import { readU64 } from "../../abi/int64.ts";
 import {
   __WALL,
@@ -189,13 +189,9 @@ export function sys_waitid(t: Task): number {
     if (nonblocking && (options & WNOHANG) === 0) return -EAGAIN;
     t.scratch.fill(0, 0, 128);
   } else {
-    if (found.info === null) return -ECHILD;
-    found.info.write(t.view, 0);
-    if (t.args[4] !== 0) {
-      // The usage goes through the same scratch memory.
-      if (putUsage(t, t.args[4], found.usage!) !== 0) return -EFAULT;
-      found.info.write(t.view, 0);
-    }
+    // The usage goes through the same scratch memory, so first.
+    if (t.args[4] !== 0 && putUsage(t, t.args[4], found.usage!) !== 0) return -EFAULT;
+    found.info!.write(t.view, 0);
   }
   return t.args[2] === 0 ? 0 : t.copyOut(t.args[2], 128);
 }

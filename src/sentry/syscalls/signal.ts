@@ -1,6 +1,15 @@
 /** Signals: actions, masks, sending and waiting (signal(7)). */
 
-import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ERESTARTNOHAND, ESRCH } from "../../abi/errno.ts";
+import {
+  EAGAIN,
+  EFAULT,
+  EINTR,
+  EINVAL,
+  ENOMEM,
+  EPERM,
+  ERESTARTNOHAND,
+  ESRCH,
+} from "../../abi/errno.ts";
 import { readU64, write64 } from "../../abi/int64.ts";
 import {
   MINSIGSTKSZ,

@@ -1,6 +1,13 @@
 /** Clocks, sleeping and interval timers (time(7)). */
 
-import { EFAULT, EINVAL, EOPNOTSUPP, EPERM, ERESTART_RESTARTBLOCK, ERESTARTNOHAND } from "../../abi/errno.ts";
+import {
+  EFAULT,
+  EINVAL,
+  EOPNOTSUPP,
+  EPERM,
+  ERESTART_RESTARTBLOCK,
+  ERESTARTNOHAND,
+} from "../../abi/errno.ts";
 import { write64 } from "../../abi/int64.ts";
 import {
   CLOCK_BOOTTIME,

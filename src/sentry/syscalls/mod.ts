@@ -1,0 +1,74 @@
+/** All system call families, bound to their numbers. */
+
+import * as attr from "./attr.ts";
+import * as dir from "./dir.ts";
+import { bindHandlers } from "./dispatch.ts";
+import * as epoll from "./epoll.ts";
+import * as eventfd from "./eventfd.ts";
+import * as exec from "./exec.ts";
+import * as fcntl from "./fcntl.ts";
+import * as futex from "./futex.ts";
+import * as identity from "./identity.ts";
+import * as inotify from "./inotify.ts";
+import * as ioctl from "./ioctl.ts";
+import * as jobControl from "./job_control.ts";
+import * as limits from "./limits.ts";
+import * as memfd from "./memfd.ts";
+import * as misc from "./misc.ts";
+import * as mount from "./mount.ts";
+import * as namespace from "./namespace.ts";
+import * as open from "./open.ts";
+import * as path from "./path.ts";
+import * as pidfd from "./pidfd.ts";
+import * as pipe from "./pipe.ts";
+import * as poll from "./poll.ts";
+import * as prctl from "./prctl.ts";
+import * as process from "./process.ts";
+import * as rw from "./rw.ts";
+import * as sched from "./sched.ts";
+import * as signal from "./signal.ts";
+import * as stat from "./stat.ts";
+import * as sync from "./sync.ts";
+import * as time from "./time.ts";
+import * as timer from "./timer.ts";
+import * as transfer from "./transfer.ts";
+import * as usage from "./usage.ts";
+import * as xattr from "./xattr.ts";
+import type { SyscallHandler } from "../kernel/task.ts";
+
+/** Handlers by system call number; undefined where `refusal` answers. */
+export const handlers: readonly (SyscallHandler | undefined)[] = bindHandlers({
+  attr,
+  dir,
+  epoll,
+  eventfd,
+  exec,
+  fcntl,
+  futex,
+  identity,
+  inotify,
+  ioctl,
+  jobControl,
+  limits,
+  memfd,
+  misc,
+  mount,
+  namespace,
+  open,
+  path,
+  pidfd,
+  pipe,
+  poll,
+  prctl,
+  process,
+  rw,
+  sched,
+  signal,
+  stat,
+  sync,
+  time,
+  timer,
+  transfer,
+  usage,
+  xattr,
+}) as readonly (SyscallHandler | undefined)[];

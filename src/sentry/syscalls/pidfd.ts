@@ -1,0 +1,111 @@
+/** Descriptors of processes (pidfd_open(2)), and comparing processes (kcmp(2)). */
+
+import { CAP_SYS_PTRACE } from "../../abi/capability.ts";
+import { EBADF, EINVAL, EPERM, ESRCH } from "../../abi/errno.ts";
+import { RLIMIT_NOFILE } from "../../abi/resource.ts";
+import {
+  KCMP_FILE,
+  KCMP_FILES,
+  KCMP_FS,
+  KCMP_IO,
+  KCMP_SIGHAND,
+  KCMP_SYSVSEM,
+  KCMP_VM,
+  PIDFD_NONBLOCK,
+} from "../../abi/sched.ts";
+import { SI_TKILL, SI_USER } from "../../abi/signals.ts";
+import { PidFile } from "../kernel/pidfd.ts";
+import { checkKill, sendToGroup } from "../kernel/task_signals.ts";
+import type { Task } from "../kernel/task.ts";
+import { killGroup, queuedInfo } from "./signal.ts";
+
+/** pidfd_open(2). */
+export function sys_pidfd_open(t: Task): number {
+  const pid = t.args[0] | 0;
+  const flags = t.args[1] | 0;
+  if ((flags & ~PIDFD_NONBLOCK) !== 0 || pid <= 0) return -EINVAL;
+  const group = t.pid.ns.process(pid);
+  if (group === null) return t.pid.ns.task(pid) === null ? -ESRCH : -EINVAL;
+  const file = new PidFile(t.kernel, group, flags);
+  const fd = t.files.install(file, true, 0, t.group.rlimits.soft[RLIMIT_NOFILE]);
+  if (fd < 0) file.unref();
+  return fd;
+}
+
+/** pidfd_send_signal(2). */
+export function sys_pidfd_send_signal(t: Task): number {
+  const file = t.files.get(t.args[0] | 0);
+  const signo = t.args[1] | 0;
+  if (t.args[3] !== 0) return -EINVAL;
+  if (!(file instanceof PidFile)) return -EBADF;
+  const group = file.group;
+  if (signo < 0 || signo > 64) return -EINVAL;
+  if (group.isReaped) return -ESRCH;
+  if (t.args[2] === 0) return killGroup(t, group, signo, SI_USER);
+  const info = queuedInfo(t, t.args[2], signo);
+  if (typeof info === "number") return info;
+  if (t.view.getInt32(0, true) !== signo) return -EINVAL;
+  if ((info.code >= 0 || info.code === SI_TKILL) && group !== t.group) return -EPERM;
+  const r = checkKill(t, group.leader, signo);
+  return r !== 0 || signo === 0 ? r : sendToGroup(group, info);
+}
+
+/** pidfd_getfd(2). */
+export function sys_pidfd_getfd(t: Task): number {
+  const file = t.files.get(t.args[0] | 0);
+  if ((t.args[2] | 0) !== 0) return -EINVAL;
+  if (!(file instanceof PidFile)) return -EBADF;
+  const group = file.group;
+  if (group.isZombie) return -ESRCH;
+  if (!mayInspect(t, group.tasks[0])) return -EPERM;
+  const wanted = group.tasks[0].files.get(t.args[1] | 0);
+  if (wanted === null) return -EBADF;
+  const fd = t.files.install(wanted.ref(), true, 0, t.group.rlimits.soft[RLIMIT_NOFILE]);
+  if (fd < 0) wanted.unref();
+  return fd;
+}
+
+/** Whether `t` may look into another task, as ptrace(2) has it. */
+export function mayInspect(t: Task, other: Task): boolean {
+  if (t.group === other.group) return true;
+  const a = t.creds;
+  const b = other.creds;
+  const same = a.fsuid === b.ruid && a.fsuid === b.euid && a.fsuid === b.suid &&
+    a.fsgid === b.rgid && a.fsgid === b.egid && a.fsgid === b.sgid;
+  if ((same && other.mm.dumpable === 1) || a.capable(CAP_SYS_PTRACE, b.userNs)) {
+    return b.permitted.isSubsetOf(a.permitted) || a.capable(CAP_SYS_PTRACE, b.userNs);
+  }
+  return false;
+}
+
+/** kcmp(2): 0 for the same, 3 for different with no order. */
+export function sys_kcmp(t: Task): number {
+  const a = t.pid.ns.task(t.args[0] | 0);
+  const b = t.pid.ns.task(t.args[1] | 0);
+  if (a === null || b === null) return -ESRCH;
+  if (!mayInspect(t, a) || !mayInspect(t, b)) return -EPERM;
+  switch (t.args[2] | 0) {
+    case KCMP_FILE: {
+      const x = a.files.get(t.args[3] | 0);
+      const y = b.files.get(t.args[4] | 0);
+      return x === null || y === null ? -EBADF : answer(x === y);
+    }
+    case KCMP_VM:
+      return answer(a.mm === b.mm);
+    case KCMP_FILES:
+      return answer(a.files === b.files);
+    case KCMP_FS:
+      return answer(a.fs === b.fs);
+    case KCMP_SIGHAND:
+      return answer(a.group.handlers === b.group.handlers);
+    case KCMP_IO:
+    case KCMP_SYSVSEM:
+      return answer(a.group === b.group);
+    default:
+      return -EINVAL;
+  }
+}
+
+function answer(same: boolean): number {
+  return same ? 0 : 3;
+}
