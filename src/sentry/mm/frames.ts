@@ -1,0 +1,289 @@
+/**
+ * Physical memory of the sandbox: one memfd, mapped whole into the sentry and piecewise into the stubs. A frame that
+ * nobody has touched costs nothing, as the host allocates its page on first touch.
+ */
+// hot: alloc, ref and unref run at every page fault; extents are pairs of numbers in flat arrays.
+
+import { ENOMEM } from "../../abi/errno.ts";
+import { MFD_CLOEXEC } from "../../abi/mman.ts";
+import { fallocate, ftruncate } from "../../../ffi/libc/files.ts";
+import { madvise, memfd_create, mmap } from "../../../ffi/libc/memory.ts";
+import { cstr, mapArrayBuffer } from "../../../ffi/syscall.ts";
+
+/** Bytes of a frame. */
+export const PAGE_SIZE = 4096;
+
+const PROT_READ_WRITE = 3;
+const MAP_SHARED_NORESERVE = 0x4001;
+const MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x4022;
+const MADV_DONTDUMP = 16;
+const PUNCH_HOLE_KEEP_SIZE = 3;
+
+/** Freed frames that keep their host pages for reuse, at most; beyond that they are given back to the host. */
+const DIRTY_MAX = 4096;
+/** A freed extent this long is given back first: clearing it by hand would cost more than a fresh page. */
+const LARGE = 64;
+/** Longest run that is taken from freed frames and cleared by hand. */
+const ZERO_MAX = 16;
+const BINS = 26;
+
+/** Something that can give frames back when memory is short. */
+export interface Reclaimer {
+  /** Frees about `count` frames if it can; returns how many it freed. */
+  reclaim(count: number): number;
+}
+
+/** Free extents, binned by the logarithm of their length. */
+class ExtentBins {
+  readonly bins: number[][] = Array.from({ length: BINS }, () => []);
+  /** Frames in all bins. */
+  total = 0;
+  #mask = 0;
+
+  add(first: number, count: number): void {
+    const k = 31 - Math.clz32(count);
+    this.bins[k].push(first, count);
+    this.#mask |= 1 << k;
+    this.total += count;
+  }
+
+  /** First frame of a run of `count`, or -1. */
+  take(count: number): number {
+    const floor = 31 - Math.clz32(count);
+    const tight = this.bins[floor];
+    if (tight.length > 0 && tight[tight.length - 1] >= count) return this.#cut(floor, count);
+    const larger = this.#mask & ~((2 << floor) - 1);
+    if (larger === 0) return -1;
+    return this.#cut(31 - Math.clz32(larger & -larger), count);
+  }
+
+  #cut(k: number, count: number): number {
+    const bin = this.bins[k];
+    const length = bin.pop()!;
+    const first = bin.pop()!;
+    if (bin.length === 0) this.#mask &= ~(1 << k);
+    this.total -= length;
+    if (length > count) this.add(first + count, length - count);
+    return first;
+  }
+
+  /** Takes out all extents of at least `least` frames, sorted and merged: pairs of first and count. */
+  drain(least: number): number[] {
+    const from = 31 - Math.clz32(least);
+    const starts: number[] = [];
+    const lengths = new Map<number, number>();
+    for (let k = from; k < BINS; k++) {
+      const bin = this.bins[k];
+      for (let i = 0; i < bin.length; i += 2) {
+        starts.push(bin[i]);
+        lengths.set(bin[i], bin[i + 1]);
+        this.total -= bin[i + 1];
+      }
+      bin.length = 0;
+      this.#mask &= ~(1 << k);
+    }
+    starts.sort((a, b) => a - b);
+    const merged: number[] = [];
+    for (const start of starts) {
+      const length = lengths.get(start)!;
+      const n = merged.length;
+      if (n > 0 && merged[n - 2] + merged[n - 1] === start) merged[n - 1] += length;
+      else merged.push(start, length);
+    }
+    return merged;
+  }
+}
+
+/** Allocates frames and counts their users. Frame 0 is never given out. */
+export class FrameAllocator {
+  /** The whole of physical memory. */
+  readonly memory: Uint8Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+  /** The memfd. */
+  readonly fd: number;
+  /** Where `memory` is mapped in the sentry. */
+  readonly hostAddress: number;
+  /** Frames there are. */
+  readonly frames: number;
+  /** Frames that may be in use at once. */
+  limit: number;
+  /** Frames in use. */
+  usedFrames = 0;
+  /** Users of each frame; only this class writes it, but for the page tables' own hot loops. */
+  readonly counts: Uint32Array;
+  /** Asked in turn when memory is short. */
+  readonly reclaimers: Set<Reclaimer> = new Set();
+  #bump = 1;
+  readonly #clean = new ExtentBins();
+  readonly #dirty = new ExtentBins();
+  // The extent freed last, kept out of the bins so that a run freed piece by piece stays one.
+  #lastFirst = 0;
+  #lastCount = 0;
+
+  private constructor(fd: number, hostAddress: number, bytes: number, counts: Uint32Array) {
+    this.fd = fd;
+    this.hostAddress = hostAddress;
+    const buffer = mapArrayBuffer(hostAddress, bytes);
+    this.memory = new Uint8Array(buffer);
+    this.view = new DataView(buffer);
+    this.frames = bytes / PAGE_SIZE;
+    this.limit = this.frames - 1;
+    this.counts = counts;
+  }
+
+  /** Makes physical memory of `bytes`, a multiple of the page size. None of it is backed before it is touched. */
+  static create(bytes: number): FrameAllocator {
+    const fd = memfd_create(cstr("runsc-memory"), MFD_CLOEXEC);
+    if (fd < 0) throw new Error(`memory: memfd_create failed: errno ${-fd}`);
+    const r = ftruncate(fd, bytes);
+    if (r < 0) throw new Error(`memory: ftruncate failed: errno ${-r}`);
+    const at = mmap(0, bytes, PROT_READ_WRITE, MAP_SHARED_NORESERVE, fd, 0);
+    if (at < 0) throw new Error(`memory: mmap of ${bytes} bytes failed: errno ${-at}`);
+    madvise(at, bytes, MADV_DONTDUMP);
+    const size = Math.ceil(bytes / PAGE_SIZE) * 4;
+    const countsAt = mmap(0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0);
+    if (countsAt < 0) throw new Error(`memory: mmap of counts failed: errno ${-countsAt}`);
+    const counts = new Uint32Array(mapArrayBuffer(countsAt, size));
+    return new FrameAllocator(fd, at, bytes, counts);
+  }
+
+  /** First of `count` contiguous zeroed frames with one user each; -ENOMEM. */
+  alloc(count: number): number {
+    if (this.usedFrames + count > this.limit && !this.#makeRoom(count)) return -ENOMEM;
+    let first = -1;
+    if (count <= ZERO_MAX) {
+      first = this.#takeDirty(count);
+      if (first >= 0) this.memory.fill(0, first * PAGE_SIZE, (first + count) * PAGE_SIZE);
+    }
+    if (first < 0) first = this.#takeClean(count);
+    if (first < 0) return -ENOMEM;
+    return this.#give(first, count);
+  }
+
+  /** As `alloc`, for frames that the caller overwrites whole: their content is arbitrary. */
+  allocForCopy(count: number): number {
+    if (this.usedFrames + count > this.limit && !this.#makeRoom(count)) return -ENOMEM;
+    let first = this.#takeDirty(count);
+    if (first < 0) first = this.#takeClean(count);
+    if (first < 0) return -ENOMEM;
+    return this.#give(first, count);
+  }
+
+  #give(first: number, count: number): number {
+    if (count === 1) this.counts[first] = 1;
+    else this.counts.fill(1, first, first + count);
+    this.usedFrames += count;
+    return first;
+  }
+
+  #takeDirty(count: number): number {
+    if (this.#lastCount >= count) {
+      this.#lastCount -= count;
+      return this.#lastFirst + this.#lastCount;
+    }
+    return this.#dirty.total < count ? -1 : this.#dirty.take(count);
+  }
+
+  #takeClean(count: number): number {
+    let first = this.#clean.total < count ? -1 : this.#clean.take(count);
+    if (first >= 0) return first;
+    if (this.#bump + count <= this.frames) {
+      first = this.#bump;
+      this.#bump += count;
+      return first;
+    }
+    this.flushFreed();
+    this.#consolidate();
+    first = this.#clean.take(count);
+    if (first < 0 && this.#bump + count <= this.frames) {
+      first = this.#bump;
+      this.#bump += count;
+    }
+    return first;
+  }
+
+  /** Merges neighbouring free extents, which their bins keep apart. */
+  #consolidate(): void {
+    const extents = this.#clean.drain(1);
+    for (let i = 0; i < extents.length; i += 2) {
+      if (extents[i] + extents[i + 1] === this.#bump) this.#bump = extents[i];
+      else this.#clean.add(extents[i], extents[i + 1]);
+    }
+  }
+
+  #makeRoom(count: number): boolean {
+    for (const r of this.reclaimers) {
+      if (this.usedFrames + count <= this.limit) break;
+      r.reclaim(this.usedFrames + count - this.limit);
+    }
+    return this.usedFrames + count <= this.limit;
+  }
+
+  /** Adds a user to each frame of a run. */
+  ref(first: number, count: number): void {
+    const counts = this.counts;
+    for (let f = first; f < first + count; f++) counts[f]++;
+  }
+
+  /** Drops a user of each frame of a run; a frame without users may be given out again. */
+  unref(first: number, count: number): void {
+    const counts = this.counts;
+    const end = first + count;
+    let start = first;
+    for (let f = first; f < end; f++) {
+      const n = counts[f];
+      if (n === 0) throw new Error(`memory: frame ${f} is dropped by more users than it has`);
+      counts[f] = n - 1;
+      if (n === 1) continue;
+      if (f > start) this.#free(start, f - start);
+      start = f + 1;
+    }
+    if (end > start) this.#free(start, end - start);
+  }
+
+  #free(first: number, count: number): void {
+    this.usedFrames -= count;
+    if (this.#lastFirst + this.#lastCount === first) {
+      this.#lastCount += count;
+    } else {
+      if (this.#lastCount > 0) this.#dirty.add(this.#lastFirst, this.#lastCount);
+      this.#lastFirst = first;
+      this.#lastCount = count;
+    }
+    if (this.#dirty.total + this.#lastCount > DIRTY_MAX) {
+      this.#giveBack(LARGE);
+      if (this.#dirty.total > DIRTY_MAX / 2) this.#giveBack(1);
+    }
+  }
+
+  /** Users of a frame. */
+  refs(frame: number): number {
+    return this.counts[frame];
+  }
+
+  /** Gives the pages of freed frames back to the host. The kernel calls it when it goes idle. */
+  flushFreed(): void {
+    this.#giveBack(1);
+  }
+
+  /** Freed frames that still have their host pages. */
+  get dirtyFrames(): number {
+    return this.#dirty.total + this.#lastCount;
+  }
+
+  #giveBack(least: number): void {
+    if (this.#lastCount > 0) this.#dirty.add(this.#lastFirst, this.#lastCount);
+    this.#lastFirst = 0;
+    this.#lastCount = 0;
+    const extents = this.#dirty.drain(least);
+    for (let i = 0; i < extents.length; i += 2) {
+      const at = extents[i] * PAGE_SIZE;
+      const length = extents[i + 1] * PAGE_SIZE;
+      // Frames are zero when they are given out, whatever the host says.
+      if (fallocate(this.fd, PUNCH_HOLE_KEEP_SIZE, at, length) < 0) {
+        this.memory.fill(0, at, at + length);
+      }
+      this.#clean.add(extents[i], extents[i + 1]);
+    }
+  }
+}
