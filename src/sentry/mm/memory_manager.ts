@@ -3,6 +3,7 @@
 
 import { EFAULT, ENAMETOOLONG } from "../../abi/errno.ts";
 import { RLIM_NLIMITS } from "../../abi/resource.ts";
+import { argumentTexts } from "../kernel/text_pool.ts";
 import {
   type AddressSpace,
   type Platform,
@@ -478,6 +479,10 @@ export class MemoryManager {
       if (at < 0) return at;
       const room = Math.min(PAGE - ((addr + done) & (PAGE - 1)), max - done);
       const stop = at + room;
+      if (done === 0) {
+        const known = argumentTexts.read(view, at, stop);
+        if (known !== null) return known;
+      }
       let end = at;
       while (end < stop && view.getUint8(end) !== 0) end++;
       text += byteString(memory, at, end);
