@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { graft } from "./graft/graft.ts";
+import { graft, type Library } from "./graft/graft.ts";
 import { learnStartFiles } from "./graft/start_files.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -30,6 +30,7 @@ async function deno(args: string[]): Promise<void> {
 /** How the command line imports the sandbox, and how it does so in the executable. */
 const BOOT = {
   specifier: "../boot/boot.ts",
+  name: "boot.js",
   variable: "RUNSC_BOOT",
   entry: `${ROOT}src/boot/boot.ts`,
 };
@@ -59,17 +60,15 @@ async function bundle(entry: string, external: string[] = []): Promise<string> {
  * The modules of the executable. The sandbox is one of its own: the command line is loaded at every start, the sandbox
  * only by commands that start one.
  */
-async function bundleAll(): Promise<{ program: Uint8Array; modules: Map<string, Uint8Array> }> {
+async function bundleAll(): Promise<{ program: Uint8Array; library: Library }> {
   const encoder = new TextEncoder();
   const lazily = `import("${BOOT.specifier}")`;
   const program = await bundle(ENTRY, [BOOT.specifier]);
   if (program.split(lazily).length !== 2) throw new Error(`${ENTRY} has not one ${lazily}`);
   const linked = program.replace(lazily, `import(Deno.env.get("${BOOT.variable}"))`);
-  const boot = await bundle(BOOT.entry);
-  return {
-    program: encoder.encode(linked),
-    modules: new Map([[BOOT.variable, encoder.encode(boot)]]),
-  };
+  const { name, variable } = BOOT;
+  const bytes = encoder.encode(await bundle(BOOT.entry));
+  return { program: encoder.encode(linked), library: { name, variable, bytes } };
 }
 
 /** Builds the executable; resolves to how it was made. */
@@ -79,19 +78,19 @@ export async function compile(output = OUTPUT): Promise<"deno compile" | "graft"
     await deno(["compile", "--quiet", "--no-check", "-A", "-o", output, ENTRY]);
     return "deno compile";
   }
-  const { program, modules } = await bundleAll();
+  const { program, library } = await bundleAll();
   const source = await Deno.realPath(Deno.execPath());
   const trainee = `${output}.${Deno.pid}.training`;
   try {
-    graft({ deno: source, output: trainee, program, modules, startFiles: null });
+    graft({ deno: source, output: trainee, program, library, startFiles: null });
     const startFiles = learnStartFiles({
       executable: trainee,
       args: ["--version"],
       everyFunction: EVERY_FUNCTION,
     });
-    graft({ deno: source, output, program, modules, startFiles });
+    graft({ deno: source, output, program, library, startFiles });
   } finally {
-    await Deno.remove(trainee);
+    await Deno.remove(trainee).catch(() => {});
   }
   return "graft";
 }

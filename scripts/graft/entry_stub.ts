@@ -31,9 +31,18 @@ export const STUB_SIZE = 4096;
 
 /** Modules get descriptors from this one on: low ones belong to the caller. */
 const FIRST_FD = 100;
+const F_DUPFD_CLOEXEC = 1030;
+
+const O_DIRECTORY_CLOEXEC = 0x90000;
+/** O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC */
+const O_CREATE_CLOEXEC = 0x800c1;
+
+/** Strings on the stack, counted from rbp: `VARIABLE=path of the library`, `DENO_DIR=path`. */
+const LIBRARY = 128;
+const DENO_DIR = 512;
 
 /** Names start directories so that the program can recognise and remove its own. */
-export const START_DIR_PREFIX = "runsc-start-";
+const START_DIR_PREFIX = "runsc-start-";
 
 const SYS = {
   write: 1,
@@ -46,21 +55,10 @@ const SYS = {
   memfd: 319,
 };
 
-/** A file that the stub writes into the start directory before Deno starts. */
-export interface StartFile {
-  name: string;
-  /** Where its bytes lie, counted from the stub's first byte. */
+/** Bytes of the executable, counted from the stub's first. */
+export interface Range {
   offset: number;
   size: number;
-}
-
-/** A module of the program, which Deno loads from a memory file. */
-export interface ModuleData {
-  /** Where its bytes lie, counted from the stub's first byte. */
-  offset: number;
-  size: number;
-  /** Variable of the environment that tells its path; null for the module that Deno is told to run. */
-  variable: string | null;
 }
 
 export interface StubOptions {
@@ -68,22 +66,30 @@ export interface StubOptions {
   address: number;
   entry: number;
   environSlot: number;
-  /** At most four, the one to run first. */
-  modules: ModuleData[];
-  /** Arguments before the path of the module to run. */
+  /** Arguments before the path of the program. */
   arguments: string[];
   /** Strings put before the environment's own. */
   environment: string[];
-  /** Files of a start directory that `DENO_DIR` names; null leaves `DENO_DIR` to the environment. */
-  startFiles: StartFile[] | null;
+  /** The module that Deno is told to run. */
+  program: Range;
+  /** A module that the program imports by the path in a variable of the environment. */
+  library: Range & { name: string; variable: string };
+  /** What else the start directory holds. */
+  startFiles: (Range & { name: string })[];
+  /** Whether the start directory is Deno's `DENO_DIR`. */
+  setDenoDir: boolean;
 }
 
 /**
  * Machine code that runs between the dynamic linker and Deno's own `_start`.
  *
- * It puts each module into a memfd, writes the start files into a new directory of memory, and hands `_start` a stack
- * block whose argv reads `deno run … /proc/self/fd/N` before the user's own arguments. The kernel's view of the
+ * It puts the program into a memfd, the library and the start files into a new directory of memory, and hands `_start`
+ * a stack block whose argv reads `deno run … /proc/self/fd/N` before the user's own arguments. The kernel's view of the
  * command line and of the environment (`/proc/self/cmdline`, `/proc/self/environ`) stays the user's.
+ *
+ * The library is a file of the directory, since Deno tells by its name that it is JavaScript; its path leads through the
+ * directory's descriptor, since what Deno keeps of a module it keeps by path. Where no directory can be made the library
+ * is a memory file too: that costs time, for Deno takes it for TypeScript and finds nothing prepared.
  */
 export function assembleEntryStub(options: StubOptions): Uint8Array {
   const a = new Assembler();
@@ -101,23 +107,16 @@ export function assembleEntryStub(options: StubOptions): Uint8Array {
   a.label("stub").mov(r15, rdx).mov(r14, rsp);
   a.lea(rbp, mem(rsp, -1024)).and(rbp, imm(-16)).mov(rsp, rbp).cld();
 
-  // Each module's path, or variable and path, stands at rbp + 128 × its number.
-  for (const [index, module] of options.modules.entries()) {
-    a.lea(rsi, data(module.offset)).mov(edx, imm(module.size)).call("place");
-    a.test(rax, rax).js("fail").mov(r12, rax).lea(rdi, mem(rbp, index * 128));
-    if (module.variable !== null) a.lea(rsi, text(`${module.variable}=`)).call("copy");
-    a.call("path");
-  }
-
-  if (options.startFiles !== null) {
-    emitStartDirectory(a, options.startFiles, text, data, call);
-  }
+  // rbp: path of the program. r13: descriptor of the start directory, negative where there is none.
+  a.lea(rsi, data(options.program.offset)).mov(edx, imm(options.program.size)).call("place");
+  a.test(rax, rax).js("fail").mov(r12, rax).mov(rdi, rbp).call("path");
+  emitStartDirectory(a, options, { text, data, call });
 
   // r8 argc, r9 envp, r10 auxv, r11 its end.
   a.mov(r8, mem(r14)).lea(r9, mem({ base: r14, index: r8, scale: 8, disp: 16 })).mov(r10, r9);
   a.label("env").mov(rax, mem(r10)).add(r10, imm(8)).test(rax, rax).jnz("env").mov(r11, r10);
   a.label("aux").mov(rax, mem(r11)).add(r11, imm(16)).test(rax, rax).jnz("aux");
-  const added = options.arguments.length + options.environment.length + options.modules.length + 2;
+  const added = options.arguments.length + options.environment.length + 4;
   a.mov(rdi, rbp).sub(rdi, r11).add(rdi, r14).sub(rdi, imm(added * 8)).and(rdi, imm(-16));
   a.mov(rsp, rdi);
 
@@ -135,10 +134,8 @@ export function assembleEntryStub(options: StubOptions): Uint8Array {
   for (const variable of options.environment) {
     a.lea(rax, text(variable)).mov(mem(rdi), rax).add(rdi, imm(8));
   }
-  for (let index = 1; index < options.modules.length; index++) {
-    a.lea(rax, mem(rbp, index * 128)).mov(mem(rdi), rax).add(rdi, imm(8));
-  }
-  if (options.startFiles !== null) a.mov(mem(rdi), r13).add(rdi, imm(8));
+  a.lea(rax, mem(rbp, LIBRARY)).mov(mem(rdi), rax).add(rdi, imm(8));
+  if (options.setDenoDir) a.mov(mem(rdi), r13).add(rdi, imm(8));
   a.mov(rsi, r9).mov(rcx, r11).sub(rcx, r9).shr(rcx, imm(3)).repMovsq();
 
   // The dynamic linker gave libc the old environment before it came here.
@@ -150,12 +147,14 @@ export function assembleEntryStub(options: StubOptions): Uint8Array {
   a.label("place").mov(r8, rsi).mov(r9, rdx).lea(rdi, text("runsc")).mov(esi, imm(1));
   call(SYS.memfd).test(rax, rax).jns("made").lea(rdi, text("runsc")).mov(esi, imm(9));
   call(SYS.memfd).test(rax, rax).js("placed").label("made").mov(r12, rax);
-  // F_DUPFD_CLOEXEC. A low RLIMIT_NOFILE leaves the descriptor where it is.
-  a.mov(rdi, r12).mov(esi, imm(1030)).mov(edx, imm(FIRST_FD));
-  call(SYS.fcntl).test(rax, rax).js("fill").xchg(r12, rax).mov(rdi, rax);
-  call(SYS.close);
-  a.label("fill").mov(rdi, r12).mov(rsi, r8).mov(rdx, r9).call("write").test(rax, rax).js("placed");
+  a.call("raise");
+  a.mov(rdi, r12).mov(rsi, r8).mov(rdx, r9).call("write").test(rax, rax).js("placed");
   a.mov(rax, r12).label("placed").ret();
+  // Moves descriptor r12 above those of the caller. A low RLIMIT_NOFILE leaves it where it is.
+  a.label("raise").mov(rdi, r12).mov(esi, imm(F_DUPFD_CLOEXEC)).mov(edx, imm(FIRST_FD));
+  call(SYS.fcntl).test(rax, rax).js("raised").xchg(r12, rax).mov(rdi, rax);
+  call(SYS.close);
+  a.label("raised").ret();
   // Writes the path of descriptor r12 to rdi; the digits grow downwards from rbp + 960.
   a.label("path").lea(rsi, text("/proc/self/fd/")).call("copy");
   a.mov(rax, r12).lea(rsi, mem(rbp, 960)).mov(ecx, imm(10));
@@ -182,40 +181,45 @@ export function assembleEntryStub(options: StubOptions): Uint8Array {
   return code;
 }
 
-/** Makes the start directory and fills it; r13 is then the `DENO_DIR=…` string. */
-function emitStartDirectory(
-  a: Assembler,
-  files: StartFile[],
-  text: (value: string) => ReturnType<typeof mem>,
-  data: (offset: number) => ReturnType<typeof mem>,
-  call: (nr: number) => Assembler,
-): void {
+interface Emitters {
+  text: (value: string) => ReturnType<typeof mem>;
+  data: (offset: number) => ReturnType<typeof mem>;
+  call: (nr: number) => Assembler;
+}
+
+/** Makes the start directory, fills it and writes the strings that name it; r13 is then the `DENO_DIR=…` string. */
+function emitStartDirectory(a: Assembler, options: StubOptions, emit: Emitters): void {
+  const { text, data, call } = emit;
   const prefix = "DENO_DIR=";
-  const variable = 512;
+  const path = mem(rbp, DENO_DIR + prefix.length);
   // Only a directory that this mkdir made is used, so nobody else can have put code into it.
   a.lea(rbx, text("/dev/shm\0/run\0/tmp\0"));
   a.label("base").cmp(byte(mem(rbx)), imm(0)).je("nowhere");
-  a.lea(rdi, mem(rbp, variable)).lea(rsi, text(prefix)).call("copy");
+  a.lea(rdi, mem(rbp, DENO_DIR)).lea(rsi, text(prefix)).call("copy");
   a.mov(rsi, rbx).call("copy").mov(rbx, rsi).lea(rsi, text(`/${START_DIR_PREFIX}`)).call("copy");
   a.rdtsc().shl(rdx, imm(32)).or(rax, rdx).mov(r8, rax).mov(ecx, imm(16));
   a.label("hex").rol(r8, imm(4)).mov(eax, r8d).and(eax, imm(15)).lea(rdx, text("0123456789abcdef"));
   a.mov(al, mem({ base: rdx, index: rax })).mov(mem(rdi), al).inc(rdi).dec(ecx).jnz("hex");
-  a.mov(byte(mem(rdi)), imm(0));
-  a.lea(rdi, mem(rbp, variable + prefix.length)).mov(esi, imm(0o700));
+  a.mov(byte(mem(rdi)), imm(0)).lea(rdi, path).mov(esi, imm(0o700));
   call(SYS.mkdir).test(rax, rax).js("base");
-  a.lea(rdi, mem(rbp, variable + prefix.length)).mov(esi, imm(0x90000));
+  a.lea(rdi, path).mov(esi, imm(O_DIRECTORY_CLOEXEC));
   call(SYS.open).test(rax, rax).js("base");
-  a.mov(r13, rax);
-  files.forEach((file, index) => {
-    a.mov(rdi, r13).lea(rsi, text(file.name)).mov(edx, imm(0x800c1)).mov(r10d, imm(0o600));
-    call(SYS.openat).test(rax, rax).js(`skip${index}`).push(rax).mov(rdi, rax);
-    a.lea(rsi, data(file.offset)).mov(edx, imm(file.size)).call("write").pop(rdi);
+  a.mov(r12, rax).call("raise").mov(r13, r12);
+  [options.library, ...options.startFiles].forEach((file, index) => {
+    a.mov(rdi, r13).lea(rsi, text(file.name)).mov(edx, imm(O_CREATE_CLOEXEC)).mov(r10d, imm(0o600));
+    call(SYS.openat).test(rax, rax).js(`skip${index}`).mov(r12, rax).mov(rdi, rax);
+    a.lea(rsi, data(file.offset)).mov(edx, imm(file.size)).call("write").mov(rdi, r12);
     call(SYS.close);
     a.label(`skip${index}`);
   });
-  a.mov(rdi, r13);
-  call(SYS.close);
-  a.lea(r13, mem(rbp, variable)).jmp("chosen");
-  a.label("nowhere").lea(r13, text("DENO_DIR=/dev/null/d"));
+  const { library } = options;
+  a.mov(r12, r13).call("library").lea(rsi, text(`/${library.name}`)).call("copy");
+  a.mov(byte(mem(rdi)), imm(0)).lea(r13, mem(rbp, DENO_DIR)).jmp("chosen");
+
+  a.label("library").lea(rdi, mem(rbp, LIBRARY)).lea(rsi, text(`${library.variable}=`));
+  a.call("copy").jmp("path");
+
+  a.label("nowhere").lea(rsi, data(library.offset)).mov(edx, imm(library.size)).call("place");
+  a.test(rax, rax).js("fail").mov(r12, rax).call("library").lea(r13, text("DENO_DIR=/dev/null/d"));
   a.label("chosen");
 }

@@ -1,5 +1,14 @@
 import { appendSegment, gotSlot, readElf, spareSegment } from "./elf.ts";
-import { assembleEntryStub, type ModuleData, type StartFile, STUB_SIZE } from "./entry_stub.ts";
+import { assembleEntryStub, STUB_SIZE } from "./entry_stub.ts";
+
+/** A module of the executable beside the one that Deno is told to run. */
+export interface Library {
+  /** Name of its file, by whose end Deno knows what it is. */
+  name: string;
+  /** Variable of the environment that tells the program its path. */
+  variable: string;
+  bytes: Uint8Array;
+}
 
 /** What goes into the executable beside Deno itself. */
 export interface GraftOptions {
@@ -8,8 +17,7 @@ export interface GraftOptions {
   output: string;
   /** The module to run. */
   program: Uint8Array;
-  /** Modules that the program imports itself, by the variable of the environment that tells it their path. */
-  modules?: Map<string, Uint8Array>;
+  library: Library;
   /** Contents of `DENO_DIR` at start, by file name; null leaves `DENO_DIR` to the environment. */
   startFiles: Map<string, Uint8Array> | null;
 }
@@ -41,21 +49,17 @@ export function graft(options: GraftOptions): void {
       end = Math.ceil((end + bytes.length) / 4096) * 4096;
       return { offset, size: bytes.length };
     };
-    const modules: ModuleData[] = [{ ...place(options.program), variable: null }];
-    for (const [variable, bytes] of options.modules ?? []) {
-      modules.push({ ...place(bytes), variable });
-    }
-    const startFiles: StartFile[] | null = options.startFiles === null
-      ? null
-      : [...options.startFiles].map(([name, bytes]) => ({ name, ...place(bytes) }));
+    const { name, variable, bytes } = options.library;
     const stub = assembleEntryStub({
       address: spareSegment(elf).address,
       entry: elf.entry,
       environSlot: gotSlot(file, elf, "environ"),
-      modules,
       arguments: ARGUMENTS,
       environment: ENVIRONMENT,
-      startFiles,
+      program: place(options.program),
+      library: { name, variable, ...place(bytes) },
+      startFiles: [...options.startFiles ?? []].map(([name, bytes]) => ({ name, ...place(bytes) })),
+      setDenoDir: options.startFiles !== null,
     });
     const payload = new Uint8Array(end);
     payload.set(stub);

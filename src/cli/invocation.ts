@@ -1,30 +1,36 @@
 import { decodeBytes } from "../container/byte_string.ts";
 
-/** What the entry stub of the executable calls the directory that Deno starts from. */
+/** Directories that the entry stub of the executable makes. */
 const START_DIRECTORY = /^\/(dev\/shm|run|tmp)\/runsc-start-[0-9a-f]{16}$/;
 
 /**
- * Gives back what only the start needed: the directory of prepared caches, and the memory file of this program, which
- * is loaded by now. Directories of starts that were killed in between go too, once they are a minute old.
+ * Removes the directory that the executable started from: the sandbox's module and prepared caches of Deno. No module
+ * can be loaded afterwards. Directories of starts that were killed in between go too, when they are a minute old.
  */
 export function releaseStartFiles(): void {
-  const directory = Deno.env.get("DENO_DIR") ?? "";
-  if (!START_DIRECTORY.test(directory)) return;
+  const library = Deno.env.get("RUNSC_BOOT");
+  if (library === undefined) return;
+  Deno.env.delete("RUNSC_BOOT");
   Deno.env.delete("DENO_DIR");
   try {
+    const directory = Deno.readLinkSync(library.slice(0, library.lastIndexOf("/")));
+    if (!START_DIRECTORY.test(directory)) return;
     Deno.removeSync(directory, { recursive: true });
-    const parent = directory.slice(0, directory.lastIndexOf("/"));
-    const oldest = Date.now() - 60_000;
-    for (const { name } of Deno.readDirSync(parent)) {
-      const path = `${parent}/${name}`;
-      if (!START_DIRECTORY.test(path)) continue;
-      const { mtime, uid } = Deno.lstatSync(path);
-      if (uid === Deno.uid() && mtime !== null && mtime.getTime() < oldest) {
-        Deno.removeSync(path, { recursive: true });
-      }
-    }
+    removeAbandoned(directory.slice(0, directory.lastIndexOf("/")));
   } catch {
     // Others may clean up at the same time.
+  }
+}
+
+function removeAbandoned(parent: string): void {
+  const oldest = Date.now() - 60_000;
+  for (const { name } of Deno.readDirSync(parent)) {
+    const path = `${parent}/${name}`;
+    if (!START_DIRECTORY.test(path)) continue;
+    const { mtime, uid } = Deno.lstatSync(path);
+    if (uid === Deno.uid() && mtime !== null && mtime.getTime() < oldest) {
+      Deno.removeSync(path, { recursive: true });
+    }
   }
 }
 

@@ -72,9 +72,11 @@ function report(error: unknown, log: Log): void {
   }
 }
 
-releaseStartFiles();
 const status = await main(commandLine());
-if (Deno.env.get("RUNSC_TRAINING") === undefined) Deno.exit(status);
+if (Deno.env.get("RUNSC_TRAINING") === undefined) {
+  releaseStartFiles();
+  Deno.exit(status);
+}
 // The build wants Deno to save what it learns of all modules, which it does when the program comes to its end by itself.
 const { loadSandbox } = await import("./sandbox.ts");
 await loadSandbox();

@@ -1,15 +1,11 @@
 import type { BootOptions, SandboxConfig } from "../container/config.ts";
 import type { ContainerSpec } from "../container/oci_spec.ts";
+import { releaseStartFiles } from "./invocation.ts";
 
 /** Loads the code of the sandbox, which only commands that start one pay for. */
 export async function loadSandbox() {
   const module = await import("../boot/boot.ts");
-  const file = Deno.env.get("RUNSC_BOOT");
-  if (file !== undefined) {
-    // The executable has its modules in memory files; what is loaded needs them no longer.
-    Deno.env.delete("RUNSC_BOOT");
-    Deno.openSync(file, { write: true, truncate: true }).close();
-  }
+  releaseStartFiles();
   return module;
 }
 

@@ -5,17 +5,19 @@ import { runProgram, runsc, runscPath } from "../support/runsc.ts";
 
 /** Says how it was started. */
 const PROBE = `
-const directory = Deno.env.get("DENO_DIR") ?? "";
+const directory = Deno.readLinkSync(Deno.env.get("PROBE_LIBRARY").replace(/\\/[^/]*$/, ""));
+const { library } = await import(Deno.env.get("PROBE_LIBRARY"));
 const report = {
   args: Deno.args,
   execPath: Deno.execPath(),
-  prepared: /\\/runsc-start-/.test(directory),
+  prepared: Deno.env.get("DENO_DIR") === directory,
+  library,
   cmdline: Deno.readTextFileSync("/proc/self/cmdline").split("\\0").slice(1, -1),
   environ: Deno.readTextFileSync("/proc/self/environ").split("\\0").slice(0, -1),
   home: Deno.env.get("HOME") ?? null,
   stack: Deno.readTextFileSync("/proc/self/maps").includes("[stack]"),
 };
-if (report.prepared) Deno.removeSync(directory, { recursive: true });
+Deno.removeSync(directory, { recursive: true });
 console.log(JSON.stringify(report));
 `;
 
@@ -29,9 +31,11 @@ function probePath(): Promise<string> {
     const deno = await Deno.realPath(Deno.execPath());
     const program = new TextEncoder().encode(PROBE);
     const bare = `${directory}/bare`;
-    graft({ deno, output: bare, program, startFiles: null });
+    const bytes = new TextEncoder().encode("export const library = import.meta.url;");
+    const library = { name: "library.js", variable: "PROBE_LIBRARY", bytes };
+    graft({ deno, output: bare, program, library, startFiles: null });
     const startFiles = learnStartFiles({ executable: bare, args: [], everyFunction: true });
-    graft({ deno, output: `${directory}/probe`, program, startFiles });
+    graft({ deno, output: `${directory}/probe`, program, library, startFiles });
     return `${directory}/probe`;
   })();
   return probe;
@@ -95,7 +99,9 @@ Deno.test("arguments that are no UTF-8 do not stop the executable", async () => 
 });
 
 Deno.test("the executable starts from prepared code", async () => {
-  assert.ok((await report([])).prepared);
+  const { prepared, library } = await report([]);
+  assert.ok(prepared);
+  assert.match(library, /^file:\/\/\/proc\/self\/fd\/\d+\/library\.js$/);
 });
 
 Deno.test({
@@ -112,6 +118,29 @@ Deno.test({
       ls /dev/shm`;
     const { stdout } = await runProgram(["unshare", "-m", "bash", "-c", script]);
     assert.equal(stdout.split("\n").slice(2).join("\n"), "runsc-start-fedcba9876543210\n");
+  },
+});
+
+Deno.test({
+  name: "where no directory can be made the executable starts all the same",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    const directory = await Deno.makeTempDir({ dir: "/var/tmp" });
+    try {
+      const copy = `${directory}/runsc`;
+      await Deno.copyFile(await runscPath(), copy);
+      await Deno.chmod(copy, 0o755);
+      const script = `
+        for d in /dev/shm /run /tmp; do mount -t tmpfs -o ro none $d; done
+        '${copy}' --version && '${copy}' do --cwd / nonexistent-program`;
+      const { code, stdout, stderr } = await runProgram(["unshare", "-m", "bash", "-c", script]);
+      assert.match(stdout, /^runsc version /);
+      // The sandbox was loaded, since it is what looks for programs.
+      assert.match(stderr, /^runsc: [^\n]+\n$/);
+      assert.equal(code, 1);
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
   },
 });
 
