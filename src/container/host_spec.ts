@@ -1,4 +1,4 @@
-import { CAPABILITY_NAMES } from "./capabilities.ts";
+import { CAP_LAST_CAP, capabilityName } from "../abi/capability.ts";
 import { DEFAULT_MOUNTS } from "./default_spec.ts";
 import { type ContainerSpec, type OciRlimit, RLIMIT_INFINITY } from "./oci_spec.ts";
 import { SPEC_VERSION } from "./spec_version.ts";
@@ -15,7 +15,8 @@ export interface HostSpecOptions {
 /** The specification of a container that looks like this process: its user, limits, directory and root file system. */
 export function hostSpec(options: HostSpecOptions): ContainerSpec {
   const uid = Deno.uid() ?? 0;
-  const capabilities = uid === 0 ? [...CAPABILITY_NAMES] : [];
+  const all = Array.from({ length: CAP_LAST_CAP + 1 }, (_, number) => capabilityName(number) ?? "");
+  const capabilities = uid === 0 ? all : [];
   return {
     ociVersion: SPEC_VERSION,
     process: {
@@ -25,7 +26,7 @@ export function hostSpec(options: HostSpecOptions): ContainerSpec {
       env: options.env,
       cwd: options.cwd,
       capabilities: {
-        bounding: [...CAPABILITY_NAMES],
+        bounding: all,
         effective: capabilities,
         permitted: capabilities,
         inheritable: [],
