@@ -104,7 +104,7 @@ function withoutRoot(spec: ReturnType<typeof commonSpec>): OciSpec {
   const bound = ["rbind", ...tmpfs, "ro"];
   return {
     ...spec,
-    mounts: spec.mounts.filter((mount) => mount.destination !== "/sys/fs/cgroup").map((mount) => {
+    mounts: spec.mounts.map((mount) => {
       if (mount.destination === "/sys") {
         return { destination: "/sys", type: "none", source: "/sys", options: bound };
       }
