@@ -13,8 +13,9 @@ import { VM_GROWSDOWN, VM_RAND_READ, type Vma } from "./vma.ts";
 const PAGE = 4096;
 /** Room that stays free below a stack (stack_guard_gap). */
 export const STACK_GUARD_GAP = 256 * PAGE;
-/** Pages that a stack grows by. */
+/** Pages that a stack grows by at first, and at most. */
 const STACK_STEP = 16;
+const STACK_STEP_MAX = 256;
 /** Pages mapped around a fault in a file. */
 const FILE_WINDOW = 64;
 /** Pages copied together on write. */
@@ -112,7 +113,10 @@ function growStack(mm: MemoryManager, i: number, addr: number): boolean {
     v.end - mm.limits[RLIMIT_STACK],
   );
   if (page < lowest) return false;
-  let start = Math.floor(addr / (STACK_STEP * PAGE)) * (STACK_STEP * PAGE);
+  // A stack that has grown far is likely to grow further.
+  let step = STACK_STEP * PAGE;
+  while (step < v.end - v.start && step < STACK_STEP_MAX * PAGE) step *= 2;
+  let start = Math.floor(addr / step) * step;
   if (start < lowest) start = Math.ceil(lowest / PAGE) * PAGE;
   const grow = v.start - start;
   if (mm.mappedBytes + grow > mm.limits[RLIMIT_AS]) return false;

@@ -106,8 +106,9 @@ function move(
   const fresh = old.slice(mm, from, from + newLength);
   fresh.start = to;
   fresh.end = to + newLength;
-  // Taken before the old area goes, so that file and source live on.
-  fresh.attach();
+  // Holds file and source until the new area does.
+  const hold = old.slice(mm, from, from);
+  hold.attach();
   if (oldLength > 0) {
     if (movePages(mm, from / PAGE, (from + oldLength) / PAGE, to / PAGE)) {
       unmapHost(mm, from, from + oldLength);
@@ -121,7 +122,7 @@ function move(
   }
   mm.flushTlb();
   const vma = areas.insert(mm, fresh);
-  fresh.detach();
+  hold.detach();
   mapUnmapped(mm, vma, to / PAGE, (to + oldLength) / PAGE, EAGER_RUNS);
 }
 
