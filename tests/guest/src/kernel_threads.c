@@ -77,8 +77,9 @@ static void *waiter(void *arg) {
 
 static void *spin(void *arg) {
   (void)arg;
-  for (volatile long i = 0;; i++) {
+  for (volatile long i = 0; i >= 0; i++) {
   }
+  return NULL;
 }
 
 static void *exec_it(void *arg) {
@@ -133,14 +134,12 @@ int main(void) {
   pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 
   for (int i = 0; i < 4; i++) pthread_create(&threads[i], NULL, waiter, NULL);
-  int moved = 0;
-  while (moved < 3) moved += futex(&word, FUTEX_CMP_REQUEUE_PRIVATE, 0, (void *)3L, &word2, 0);
-  printf("requeued %d\n", moved);
-  int woken = 0;
+  long moved = 0;
+  while (moved < 4) moved += futex(&word, FUTEX_CMP_REQUEUE_PRIVATE, 0, (void *)(4 - moved), &word2, 0);
+  printf("requeued %ld\n", moved);
+  printf("left on the first word: %ld\n", futex(&word, FUTEX_WAKE_PRIVATE, 10, NULL, NULL, 0));
   word = 1;
-  woken += futex(&word2, FUTEX_WAKE_PRIVATE, 10, NULL, NULL, 0);
-  printf("woken on the second word: %d\n", woken);
-  while (woken < 4) woken += futex(&word, FUTEX_WAKE_PRIVATE, 10, NULL, NULL, 0) > 0;
+  printf("woken on the second word: %ld\n", futex(&word2, FUTEX_WAKE_PRIVATE, 10, NULL, NULL, 0));
   for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
   printf("all woken\n");
   struct timespec brief = {0, 10000000};

@@ -1,0 +1,103 @@
+/* Directories, links and renames. */
+#include "fs_check.h"
+
+static void show_link(const char *path) {
+  char buf[256];
+  ssize_t n = readlink(path, buf, sizeof buf - 1);
+  if (n < 0) printf("readlink %s: %s\n", path, fs_error());
+  else printf("readlink %s: %.*s\n", path, (int)n, buf);
+}
+
+int main(void) {
+  fs_enter();
+  SHOW(mkdir("d", 0777));
+  SHOW(mkdir("d", 0777));
+  SHOW(mkdir("d/e/f", 0777));
+  SHOW(mkdir("d/e", 0700));
+  fs_stat("d");
+  fs_stat("d/e");
+  fs_put("d/file", "content");
+  SHOW(mkdir("d/file/x", 0700));
+  SHOW(rmdir("d"));
+  SHOW(rmdir("d/file"));
+  SHOW(unlink("d/e"));
+  SHOW(unlink("d/none"));
+  SHOW(rmdir("d/e/."));
+  SHOW(rmdir("d/e/.."));
+  SHOW(link("d/file", "d/hard"));
+  SHOW(link("d", "dd"));
+  SHOW(link("d/file", "d/hard"));
+  fs_stat("d/hard");
+  SHOW(symlink("file", "d/soft"));
+  SHOW(symlink("nowhere", "d/dangling"));
+  SHOW(symlink("", "d/empty"));
+  SHOW(symlink("loop", "loop"));
+  show_link("d/soft");
+  show_link("d/file");
+  show_link("d/none");
+  fs_cat("d/soft");
+  fs_cat("d/dangling");
+  fs_cat("loop");
+  SHOWOK(open("d/soft", O_RDONLY | O_NOFOLLOW));
+  SHOWOK(open("d/soft", O_PATH | O_NOFOLLOW));
+  SHOWOK(open("d/soft", O_CREAT | O_EXCL | O_WRONLY, 0644));
+  SHOWOK(open("d/dangling", O_CREAT | O_WRONLY, 0644));
+  fs_list("d");
+  SHOW(linkat(AT_FDCWD, "d/soft", AT_FDCWD, "l1", 0));
+  SHOW(linkat(AT_FDCWD, "d/soft", AT_FDCWD, "l2", AT_SYMLINK_FOLLOW));
+  fs_stat("l1");
+  fs_stat("l2");
+  SHOW(rename("l1", "l2"));
+  SHOW(rename("none", "x"));
+  SHOW(rename("d", "d/e/x"));
+  SHOW(rename("d/e", "d"));
+  SHOW(rename("l2", "d"));
+  SHOW(rename("d", "l2"));
+  SHOW(renameat2(AT_FDCWD, "l2", AT_FDCWD, "d/file", RENAME_NOREPLACE));
+  SHOW(renameat2(AT_FDCWD, "l2", AT_FDCWD, "d", RENAME_EXCHANGE));
+  fs_list(".");
+  fs_list("l2");
+  SHOW(renameat2(AT_FDCWD, "l2", AT_FDCWD, "d", RENAME_EXCHANGE));
+  SHOW(mkdir("to", 0755));
+  SHOW(rename("d/e", "to/e"));
+  fs_stat("d");
+  fs_stat("to");
+  SHOW(rename("to", "d/to"));
+  fs_list("d");
+  SHOW(rename("d/to/", "d/too/"));
+  SHOW(rename("d/file/", "x"));
+  SHOW(rename(".", "x"));
+  SHOW(rename("d/file", ".."));
+  char deep[300];
+  memset(deep, 'n', 255);
+  deep[255] = 0;
+  SHOW(mkdir(deep, 0755));
+  deep[255] = 'n';
+  deep[256] = 0;
+  SHOW(mkdir(deep, 0755));
+  SHOW(access("d/file", R_OK | W_OK));
+  SHOW(access("d/file", X_OK));
+  SHOW(access("d/none", F_OK));
+  SHOW(access("", F_OK));
+  SHOW(mknod("fifo", S_IFIFO | 0644, 0));
+  fs_stat("fifo");
+  SHOW(mkfifo("fifo", 0644));
+  SHOWOK(open("fifo", O_WRONLY | O_NONBLOCK));
+  SHOW(chmod("d/file", 06755));
+  fs_stat("d/file");
+  SHOW(chown("d/file", -1, -1));
+  SHOW(fchmodat(AT_FDCWD, "d/none", 0644, 0));
+  /* A directory that was removed while it is the working directory. */
+  SHOW(mkdir("w", 0755));
+  SHOW(chdir("w"));
+  SHOW(rmdir("../w"));
+  char cwd[256];
+  errno = 0;
+  printf("getcwd %s %s\n", getcwd(cwd, sizeof cwd) ? "ok" : "null", fs_error());
+  SHOWOK(open("new", O_CREAT | O_WRONLY, 0644));
+  SHOW(mkdir("new", 0755));
+  fs_list(".");
+  SHOW(chdir(".."));
+  fs_leave();
+  return 0;
+}
