@@ -6,13 +6,13 @@ export const COMMAND_FLAGS = {
   do: {
     cwd: {
       kind: "value",
-      placeholder: "DIR",
+      metavar: "DIR",
       description: "directory to start in [the current one]",
     },
     env: {
       kind: "list",
       alias: "e",
-      placeholder: "NAME=VALUE",
+      metavar: "NAME=VALUE",
       description: "set an environment variable",
     },
     tty: {
@@ -23,7 +23,7 @@ export const COMMAND_FLAGS = {
     },
     hostname: {
       kind: "value",
-      placeholder: "NAME",
+      metavar: "NAME",
       default: "runsc",
       description: "host name that the program sees",
     },
@@ -32,23 +32,23 @@ export const COMMAND_FLAGS = {
     bundle: {
       kind: "value",
       alias: "b",
-      placeholder: "DIR",
+      metavar: "DIR",
       default: ".",
       description: "directory of the bundle",
     },
     "console-socket": {
       kind: "value",
-      placeholder: "PATH",
+      metavar: "PATH",
       description: "unix socket that receives the container's terminal",
     },
     "pid-file": {
       kind: "value",
-      placeholder: "FILE",
+      metavar: "FILE",
       description: "file that receives the process id of the sandbox",
     },
     "preserve-fds": {
       kind: "value",
-      placeholder: "N",
+      metavar: "N",
       default: "0",
       description: "number of descriptors from 3 on that the container inherits",
     },
@@ -62,7 +62,7 @@ export const COMMAND_FLAGS = {
     bundle: {
       kind: "value",
       alias: "b",
-      placeholder: "DIR",
+      metavar: "DIR",
       default: ".",
       description: "directory to write to",
     },

@@ -7,7 +7,7 @@ export interface FlagDeclaration {
   readonly description: string;
   readonly alias?: string;
   /** What stands for the value in the help. */
-  readonly placeholder?: string;
+  readonly metavar?: string;
   readonly choices?: readonly string[];
   /** Names the value of a flag that is not given. */
   readonly default?: string;

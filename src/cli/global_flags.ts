@@ -6,7 +6,7 @@ import type { FlagDeclarations, FlagValues } from "./flags.ts";
 export const GLOBAL_FLAGS = {
   root: {
     kind: "value",
-    placeholder: "DIR",
+    metavar: "DIR",
     description:
       "directory of the state of containers [/run/runsc, or $XDG_RUNTIME_DIR/runsc without root]",
   },
@@ -31,7 +31,7 @@ export const GLOBAL_FLAGS = {
   },
   strace: { kind: "switch", description: "print every system call of the container" },
   debug: { kind: "switch", description: "log more, and errors with their stack" },
-  log: { kind: "value", placeholder: "FILE", description: "file to log to [standard error]" },
+  log: { kind: "value", metavar: "FILE", description: "file to log to [standard error]" },
   "log-format": {
     kind: "value",
     choices: LOG_FORMATS,

@@ -55,7 +55,7 @@ ${examples}`;
 function flagRows(flags: FlagDeclarations): Row[] {
   return Object.entries(flags).filter(([, flag]) => flag.hidden !== true).map(([name, flag]) => {
     const alias = flag.alias === undefined ? "    " : `-${flag.alias}, `;
-    const value = flag.kind === "switch" ? "" : ` ${flag.choices?.join("|") ?? flag.placeholder}`;
+    const value = flag.kind === "switch" ? "" : ` ${flag.choices?.join("|") ?? flag.metavar}`;
     const standard = flag.default === undefined ? "" : ` [${flag.default}]`;
     return [`${alias}--${name}${value}`, flag.description + standard];
   });
