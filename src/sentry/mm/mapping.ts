@@ -34,6 +34,7 @@ import {
   PROT_SEM,
   PROT_WRITE,
 } from "../../abi/mman.ts";
+import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../../abi/fcntl.ts";
 import { MS_NOEXEC } from "../../abi/mount.ts";
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../../abi/resource.ts";
 import { RESERVED_LOW_END, RESERVED_LOW_START, USER_TOP } from "../platform/platform.ts";
@@ -115,7 +116,7 @@ export function map(mm: MemoryManager, req: MapRequest): number {
     source = file.inode.pages;
     if (source === null) return -ENODEV;
     if ((flags & MAP_GROWSDOWN) !== 0) return -EINVAL;
-    if (type !== MAP_PRIVATE && !file.writable) maxProt &= ~PROT_WRITE;
+    if (type !== MAP_PRIVATE && (!file.writable || isSealed(file))) maxProt &= ~PROT_WRITE;
     if ((file.path.mount.flags & MS_NOEXEC) !== 0) maxProt &= ~PROT_EXEC;
     if (type !== MAP_PRIVATE) vmFlags |= VM_SHARED;
   } else {
@@ -167,7 +168,14 @@ function checkFile(file: NonNullable<MapRequest["file"]>, prot: number, flags: n
   if (!file.readable) return -EACCES;
   if (type !== MAP_PRIVATE && (prot & PROT_WRITE) !== 0 && !file.writable) return -EACCES;
   if ((prot & PROT_EXEC) !== 0 && (file.path.mount.flags & MS_NOEXEC) !== 0) return -EPERM;
+  if (type !== MAP_PRIVATE && (prot & PROT_WRITE) !== 0 && isSealed(file)) return -EPERM;
   return 0;
+}
+
+/** Whether seals keep new mappings from writing (memfd_create(2)). */
+function isSealed(file: NonNullable<MapRequest["file"]>): boolean {
+  const seals = file.inode.getSeals();
+  return seals > 0 && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0;
 }
 
 function mappedIn(mm: MemoryManager, start: number, end: number): number {
