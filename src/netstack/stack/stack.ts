@@ -31,6 +31,7 @@ import { NeighbourTable } from "../network/neighbour.ts";
 import { PROTOCOL_KERNEL, type RouteEntry, RouteType, TABLE_MAIN } from "../network/route.ts";
 import { LocalAddress } from "../network/routing.ts";
 import { finishChecksum, segmentTcp } from "../network/segmentation.ts";
+import { Tcp } from "../transport/tcp/protocol.ts";
 import { Udp } from "../transport/udp.ts";
 import { BROADCAST_MAC, type IpAddress, ipv4, isGroupMac, LOOPBACK_V6 } from "../wire/address.ts";
 import {
@@ -65,6 +66,7 @@ export class Stack {
   readonly icmpv4: Icmpv4;
   readonly icmpv6: Icmpv6;
   readonly udp: Udp;
+  readonly tcp: Tcp;
   readonly loopback: NetworkInterface;
   private readonly loopbackDevice: LoopbackDevice;
   private readonly ethernet = new EthernetView();
@@ -93,6 +95,7 @@ export class Stack {
     this.arp = new Arp(ctx);
     this.arp.onUnreachable = (p) => this.unreachable(p);
     this.udp = new Udp(ctx, this.output, this.groups, this.errors4, this.errors6);
+    this.tcp = new Tcp(ctx, this.output);
     this.loopbackDevice = new LoopbackDevice();
     this.loopbackDevice.onPending = () => {
       if (this.onPending !== null) this.onPending();

@@ -19,13 +19,14 @@ export const SHUT_RDWR = 2;
  * negative errno, -EAGAIN where a blocking socket would wait for a change of readiness.
  */
 export abstract class Endpoint extends Binding {
-  protected readonly ctx: NetContext;
+  /** What the stack's protocols share; for the protocol's own files. */
+  readonly ctx: NetContext;
   protected readonly output: IpOutput;
   readonly ip = new IpSocketOptions();
   /** Filled from `ip` before each send. */
   protected readonly sendOptions = new IpSendOptions();
   /** Pending error (SO_ERROR), positive. */
-  protected pendingError = 0;
+  pendingError = 0;
   /** Called with the poll bits that may have become true. */
   onReadinessChange: ((mask: number) => void) | null = null;
   /** SO_MARK. */
