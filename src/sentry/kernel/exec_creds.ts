@@ -11,9 +11,9 @@ import {
 } from "../../abi/capability.ts";
 import { MS_NOSUID } from "../../abi/mount.ts";
 import { S_ISGID, S_ISUID, S_IXGRP } from "../../abi/stat.ts";
+import type { VfsContext } from "../vfs/context.ts";
 import type { File } from "../vfs/file.ts";
 import { CapabilitySet, type Credentials } from "./credentials.ts";
-import type { Task } from "./task.ts";
 
 /** Capabilities that a file gives to whoever runs it. */
 class FileCapabilities {
@@ -33,9 +33,9 @@ export class ExecCredentials {
   ) {}
 }
 
-/** The credentials that `t` has after it executes `file`. */
-export function execCredentials(t: Task, file: File): ExecCredentials {
-  const old = t.creds;
+/** The credentials that `ctx` has after it executes `file`. */
+export function execCredentials(ctx: VfsContext, file: File): ExecCredentials {
+  const old = ctx.creds;
   const creds = old.clone();
   const inode = file.inode;
   const root = old.userNs.toKuid(0);
@@ -45,7 +45,7 @@ export function execCredentials(t: Task, file: File): ExecCredentials {
     // Without the execute bit for the group it once meant mandatory locking.
     if ((inode.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) creds.egid = inode.gid;
   }
-  let caps = mayGain ? fileCapabilities(t, file) : null;
+  let caps = mayGain ? fileCapabilities(ctx, file) : null;
   const hadFileCaps = caps !== null;
   if ((creds.securebits & SECBIT_NOROOT) === 0 && (creds.euid === root || creds.ruid === root)) {
     // A set-user-ID-root file with capabilities gives only those to others.
@@ -73,8 +73,8 @@ export function execCredentials(t: Task, file: File): ExecCredentials {
 }
 
 /** Reads the attribute security.capability; null for a file without it, or with one for another namespace. */
-function fileCapabilities(t: Task, file: File): FileCapabilities | null {
-  const value = file.inode.getxattr(t, "security.capability");
+function fileCapabilities(ctx: VfsContext, file: File): FileCapabilities | null {
+  const value = file.inode.getxattr(ctx, "security.capability");
   if (typeof value === "number" || value.length < 12) return null;
   const view = new DataView(value.buffer, value.byteOffset, value.length);
   const magic = view.getUint32(0, true);
@@ -83,7 +83,7 @@ function fileCapabilities(t: Task, file: File): FileCapabilities | null {
   if (!two && revision !== VFS_CAP_REVISION_1) return null;
   if (two && value.length < 20) return null;
   if (revision === VFS_CAP_REVISION_3 && value.length >= 24) {
-    if (view.getUint32(20, true) !== t.creds.userNs.toKuid(0)) return null;
+    if (view.getUint32(20, true) !== ctx.creds.userNs.toKuid(0)) return null;
   }
   return new FileCapabilities(
     new CapabilitySet(view.getInt32(4, true), two ? view.getInt32(12, true) : 0),

@@ -1,22 +1,24 @@
 /** Starts a process from outside of the sandbox: the first one, and those of `exec`. */
 
-import { ESRCH } from "../../abi/errno.ts";
-import { MemoryManager } from "../mm/memory_manager.ts";
+import { EAGAIN, EPERM } from "../../abi/errno.ts";
+import { AT_FDCWD } from "../../abi/fcntl.ts";
+import { PlainContext } from "../vfs/context.ts";
 import type { FdTable } from "../vfs/fd_table.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Kernel } from "./kernel.ts";
 import type { NsProxy } from "./namespaces.ts";
 import { ProcessGroup, Session } from "./process_group.ts";
+import { prepareProgram } from "./program.ts";
 import type { Rlimits } from "./rlimits.ts";
 import { SignalHandlers } from "./signal_set.ts";
 import { Task } from "./task.ts";
-import { execTask } from "./task_exec.ts";
+import { enterProgram } from "./task_exec.ts";
 import { type ExitWatcher, ThreadGroup } from "./thread_group.ts";
-import { NO_RETURN } from "./wait.ts";
 
-/** What to start. Texts are byte strings. */
+/** What to start. Texts are byte strings. The process takes over the uses of `files` and `fs`. */
 export interface ProcessStart {
+  /** A name without a slash must have been looked up already. */
   path: string;
   argv: string[];
   envp: string[];
@@ -26,59 +28,74 @@ export interface ProcessStart {
   fs: FsContext;
   nsproxy: NsProxy;
   exitWatcher: ExitWatcher | null;
-  /** Called before the program is loaded, for the controlling terminal. */
+  /** Whether signals without a handler do nothing to the first process, as to init of a container; true if absent. */
+  unkillable?: boolean;
+  /** Called before the program runs, for the controlling terminal. */
   prepare?: (t: Task) => void;
 }
 
 /**
- * Makes a process in a session of its own and loads its program, as init does it on Linux: a task
- * without memory calls execve. A negative errno says that the program can not be loaded; then
- * nothing is left of the process.
+ * Makes a process in a session of its own that runs a program. A negative errno says that the program can not be
+ * loaded; then nothing is left of the process.
  */
 export function startProcess(kernel: Kernel, start: ProcessStart): Task | number {
+  if (kernel.taskCount >= kernel.maxTasks) return -EAGAIN;
   const ns = start.nsproxy.pidForChildren;
+  if (ns.dead) return -EPERM;
+  const { files, fs, nsproxy } = start;
+  const program = prepareProgram(
+    new PlainContext(kernel, start.creds, fs, files),
+    AT_FDCWD,
+    start.path,
+    0,
+    start.argv,
+    start.envp,
+    start.rlimits.soft,
+  );
+  if (typeof program === "number") return program;
   const pid = ns.allocate();
-  if (pid === null) return -ESRCH;
-  const mm = new MemoryManager(kernel.frames, kernel.platform);
-  const ctx = mm.as.newContext();
+  if (pid === null) {
+    program.mm.release();
+    return -EAGAIN;
+  }
   const t = new Task({
     kernel,
     pid,
     group: null,
-    ctx,
-    mm,
-    files: start.files,
-    fs: start.fs,
-    creds: start.creds,
-    nsproxy: start.nsproxy,
-    name: "init",
+    ctx: program.mm.as.newContext(),
+    mm: program.mm,
+    files,
+    fs,
+    creds: program.creds,
+    nsproxy,
+    name: program.name,
     affinity: affinityOf(kernel.cpus),
   });
+  pid.task = t;
   const group = new ThreadGroup(kernel, pid, t, new SignalHandlers());
   t.group = group;
   group.tasks.push(t);
   group.rlimits = start.rlimits;
-  mm.limits = start.rlimits.soft;
+  t.mm.limits = start.rlimits.soft;
   group.exitWatcher = start.exitWatcher;
-  const session = new Session(pid, group);
-  group.pgrp = new ProcessGroup(pid, session);
-  group.pgrp.add(group);
-  kernel.taskCount++;
-  kernel.accounts.add(start.creds);
-  if (ns.init === null) {
-    ns.init = group;
-    group.unkillable = true;
+  group.hasExecuted = true;
+  if (ns.reaper === null) {
+    ns.reaper = group;
+    group.unkillable = start.unkillable ?? true;
   }
-  pid.task = t;
+  new ProcessGroup(pid, new Session(pid, group)).add(group);
+  kernel.taskCount++;
+  kernel.forks++;
+  kernel.accounts.addTasks(t.creds.ruid, 1);
+  enterProgram(t, program);
   start.prepare?.(t);
-  const r = execTask(t, start.path, start.argv, start.envp);
-  if (r !== NO_RETURN) return r;
   kernel.enqueue(t);
   return t;
 }
 
+/** A mask of all processors. */
 function affinityOf(cpus: number): Uint8Array {
-  const mask = new Uint8Array(128);
+  const mask = new Uint8Array(Math.ceil(cpus / 64) * 8);
   for (let i = 0; i < cpus; i++) mask[i >> 3] |= 1 << (i & 7);
   return mask;
 }

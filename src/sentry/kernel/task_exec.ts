@@ -41,6 +41,7 @@ export function continueExec(t: Task): number {
     if (t.isDying()) {
       program.mm.release();
       t.block.data = null;
+      if (group.execTask === t) group.execTask = null;
       return -EINTR;
     }
     if (group.execTask === null) {
