@@ -1,0 +1,45 @@
+/** Who the first process is and what it may do, from the specification. */
+
+import * as CAP from "../abi/capability.ts";
+import * as RES from "../abi/resource.ts";
+import type { OciProcess } from "../container/oci_spec.ts";
+import { CapabilitySet, Credentials } from "../sentry/kernel/credentials.ts";
+import { Rlimits } from "../sentry/kernel/rlimits.ts";
+import type { UserNamespace } from "../sentry/kernel/user_namespace.ts";
+
+const NUMBERS = CAP as unknown as Readonly<Record<string, unknown>>;
+const RESOURCES = RES as unknown as Readonly<Record<string, unknown>>;
+
+function capabilitySet(names: readonly string[] | undefined): CapabilitySet {
+  const set = CapabilitySet.empty();
+  for (const name of names ?? []) {
+    const number = NUMBERS[name];
+    if (typeof number === "number") set.add(number);
+  }
+  return set;
+}
+
+/** Credentials of `process`: ids, additional groups and the five capability sets. */
+export function credentialsOf(process: OciProcess, userNs: UserNamespace): Credentials {
+  const { uid, gid, additionalGids } = process.user;
+  const creds = Credentials.user(userNs, uid, gid, [...(additionalGids ?? [])]);
+  const caps = process.capabilities;
+  creds.bounding = capabilitySet(caps?.bounding);
+  creds.permitted = capabilitySet(caps?.permitted);
+  creds.effective = capabilitySet(caps?.effective);
+  creds.inheritable = capabilitySet(caps?.inheritable);
+  creds.ambient = capabilitySet(caps?.ambient);
+  creds.noNewPrivs = process.noNewPrivileges === true;
+  return creds;
+}
+
+/** Resource limits: the kernel's own, changed by what the specification says. */
+export function rlimitsOf(process: OciProcess): Rlimits {
+  const limits = new Rlimits();
+  const value = (v: number) => v >= 2 ** 63 ? Infinity : v;
+  for (const { type, soft, hard } of process.rlimits ?? []) {
+    const resource = RESOURCES[type];
+    if (typeof resource === "number") limits.set(resource, value(soft), value(hard));
+  }
+  return limits;
+}

@@ -1,0 +1,152 @@
+/** The tree of mounts a container starts with, from its specification. */
+
+import { ENODEV } from "../abi/errno.ts";
+import { errnoName } from "../abi/errno.ts";
+import {
+  MS_BIND,
+  MS_DIRSYNC,
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_RDONLY,
+  MS_REC,
+  MS_RELATIME,
+  MS_STRICTATIME,
+  MS_SYNCHRONOUS,
+} from "../abi/mount.ts";
+import type { BootOptions } from "../container/config.ts";
+import { RunscError } from "../container/error.ts";
+import type { ContainerSpec, OciMount } from "../container/oci_spec.ts";
+import { populateDev } from "../sentry/fs/dev/devices.ts";
+import { openHostTree } from "../sentry/fs/hostfs/host_tree.ts";
+import { OverlayFileSystem } from "../sentry/fs/overlay/overlay_file_system.ts";
+import type { Kernel } from "../sentry/kernel/kernel.ts";
+import { utf8ToByteString } from "../sentry/kernel/bytes.ts";
+import { PlainContext } from "../sentry/vfs/context.ts";
+import type { FileSystem } from "../sentry/vfs/file_system.ts";
+import type { MountNamespace } from "../sentry/vfs/mount_namespace.ts";
+import { createNamespace, mountAt, rootContext } from "../sentry/vfs/setup.ts";
+
+/** Mount options that are flags: bits to set and to clear. */
+const FLAG_OPTIONS: ReadonlyMap<string, readonly [set: number, clear: number]> = new Map([
+  ["async", [0, MS_SYNCHRONOUS]],
+  ["atime", [0, MS_NOATIME]],
+  ["bind", [MS_BIND, 0]],
+  ["defaults", [0, 0]],
+  ["dev", [0, MS_NODEV]],
+  ["diratime", [0, MS_NODIRATIME]],
+  ["dirsync", [MS_DIRSYNC, 0]],
+  ["exec", [0, MS_NOEXEC]],
+  ["noatime", [MS_NOATIME, 0]],
+  ["nodev", [MS_NODEV, 0]],
+  ["nodiratime", [MS_NODIRATIME, 0]],
+  ["noexec", [MS_NOEXEC, 0]],
+  ["norelatime", [0, MS_RELATIME]],
+  ["nostrictatime", [0, MS_STRICTATIME]],
+  ["nosuid", [MS_NOSUID, 0]],
+  ["rbind", [MS_BIND | MS_REC, 0]],
+  ["relatime", [MS_RELATIME, 0]],
+  ["ro", [MS_RDONLY, 0]],
+  ["rw", [0, MS_RDONLY]],
+  ["strictatime", [MS_STRICTATIME, 0]],
+  ["suid", [0, MS_NOSUID]],
+  ["sync", [MS_SYNCHRONOUS, 0]],
+  ["private", [0, 0]],
+  ["rprivate", [0, 0]],
+  ["shared", [0, 0]],
+  ["rshared", [0, 0]],
+  ["slave", [0, 0]],
+  ["rslave", [0, 0]],
+  ["unbindable", [0, 0]],
+  ["runbindable", [0, 0]],
+  ["tmpcopyup", [0, 0]],
+]);
+
+/** Options that make sense to the host's own file system only. */
+const DROPPED_OPTIONS = /^(newinstance|ptmxmode=|mode=0?620$|gid=\d+$)/;
+
+/** Types a container may go without, as most programs do. */
+const OPTIONAL_TYPES: ReadonlySet<string> = new Set(["mqueue", "cgroup", "cgroup2", "sysfs"]);
+
+/** Builds the mount namespace; throws a RunscError where the host's side of a mount is missing. */
+export function buildMounts(
+  kernel: Kernel,
+  spec: ContainerSpec,
+  options: BootOptions,
+): MountNamespace {
+  const vfs = kernel.vfs;
+  const overlay = options.overlay === "memory";
+  const readOnly = spec.root.readonly === true;
+  const host = openHostTree(vfs, options.rootfs, !overlay && !readOnly);
+  if (typeof host === "number") {
+    const why = errnoName(-host);
+    throw new RunscError({ what: "cannot open root file system", on: options.rootfs, why });
+  }
+  // Mount points may be missing in a read-only root; an overlay in memory takes them.
+  const root: FileSystem = overlay || readOnly ? new OverlayFileSystem(vfs, host) : host;
+  const ns = createNamespace(vfs, root, "rootfs");
+  const ctx = new PlainContext(kernel, kernel.rootCreds, rootContext(ns, 0));
+  for (const mount of spec.mounts ?? []) mountOne(kernel, ctx, mount, options);
+  if (readOnly) ns.root.flags |= MS_RDONLY;
+  return ns;
+}
+
+function mountOne(kernel: Kernel, ctx: PlainContext, mount: OciMount, options: BootOptions): void {
+  const vfs = kernel.vfs;
+  const target = normalize(utf8ToByteString(mount.destination));
+  let flags = 0;
+  const data: string[] = [];
+  for (const option of mount.options ?? []) {
+    const flag = FLAG_OPTIONS.get(option);
+    if (flag !== undefined) flags = (flags | flag[0]) & ~flag[1];
+    else data.push(option);
+  }
+  const bind = (flags & MS_BIND) !== 0 || mount.type === "bind";
+  const fail = (r: number) => {
+    throw new RunscError({
+      what: `cannot mount ${mount.type ?? "bind"}`,
+      on: mount.destination,
+      why: errnoName(-r),
+    });
+  };
+  if (bind) {
+    const source = mount.source ?? "";
+    const path = source.startsWith("/") ? source : `${options.bundle}/${source}`;
+    const fs = openHostTree(vfs, path, (flags & MS_RDONLY) === 0);
+    if (typeof fs === "number") {
+      throw new RunscError({ what: "cannot mount", on: path, why: errnoName(-fs) });
+    }
+    const r = mountAt(vfs, ctx, fs, target, utf8ToByteString(path), flags & ~(MS_BIND | MS_REC));
+    if (r !== 0) fail(r);
+    return;
+  }
+  const type = mount.type ?? "";
+  const text = data.filter((option) => !(type === "devpts" && DROPPED_OPTIONS.test(option)))
+    .join(",");
+  const source = utf8ToByteString(mount.source ?? type);
+  const fs = vfs.createFileSystem(ctx, type, source, flags, text);
+  if (fs === -ENODEV && OPTIONAL_TYPES.has(type)) {
+    options.log.debug(`file system ${type} at ${mount.destination} is not supported: left out`);
+    return;
+  }
+  if (typeof fs === "number") fail(fs);
+  const r = mountAt(vfs, ctx, fs as FileSystem, target, source, flags);
+  if (r !== 0) fail(r);
+  if (target === "/dev") {
+    const dev = (fs as FileSystem).root;
+    const made = populateDev(ctx, dev);
+    if (made !== 0) fail(made);
+  }
+}
+
+/** An absolute path without empty, `.` and `..` parts; links in it are the container's own. */
+function normalize(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return "/" + parts.join("/");
+}
