@@ -1,5 +1,6 @@
 /** The kernel of one sandbox: what all its tasks share. */
 
+import type { Loader } from "../loader/loader.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Vfs } from "../vfs/vfs.ts";
@@ -58,6 +59,8 @@ export class Kernel {
   forks = 0;
   /** Set by the boot code before the first task. */
   vfs!: Vfs;
+  /** Set by the boot code before the first task. */
+  loader!: Loader;
 
   constructor(init: KernelInit) {
     this.platform = init.platform;

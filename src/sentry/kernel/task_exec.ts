@@ -27,7 +27,8 @@ export function execTask(
 ): number {
   // Of two threads that call execve at once one must lose, and it dies.
   if (t.group.execTask !== null) return -EAGAIN;
-  const program = prepareProgram(t, dirfd, path, flags, argv, env, t.group.rlimits.soft);
+  const limits = t.group.rlimits.soft;
+  const program = prepareProgram(t, dirfd, path, flags, argv, env, limits, t.personality);
   if (typeof program === "number") return program;
   t.block.data = program;
   return continueExec(t);
