@@ -29,6 +29,8 @@ const PAGE = 4096;
 const TLB = 64;
 /** Copies shorter than this are made byte by byte: making a view of the memory costs more. */
 const SHORT = 48;
+/** The same for copies within kernel memory, which need no view. */
+const TINY = 16;
 
 /** What mmap is asked for. `prot` and `flags` are those of mmap(2). */
 export interface MapRequest {
@@ -344,13 +346,15 @@ export class MemoryManager {
   /** Copies from kernel memory at `memOffset` to the application; returns the bytes copied. */
   copyFromMemory(addr: number, memOffset: number, length: number): number {
     const memory = this.frames.memory;
+    const view = this.frames.view;
     let done = 0;
     while (done < length) {
       const at = this.physical(addr + done, true);
       if (at < 0) break;
       const n = this.#span(addr + done, at, length - done, true);
       const from = memOffset + done;
-      memory.copyWithin(at, from, from + n);
+      if (n <= TINY) { for (let i = 0; i < n; i++) view.setUint8(at + i, view.getUint8(from + i)); }
+      else memory.copyWithin(at, from, from + n);
       done += n;
     }
     return done;
@@ -359,13 +363,15 @@ export class MemoryManager {
   /** Copies from the application to kernel memory at `memOffset`; returns the bytes copied. */
   copyToMemory(addr: number, memOffset: number, length: number): number {
     const memory = this.frames.memory;
+    const view = this.frames.view;
     let done = 0;
     while (done < length) {
       const at = this.physical(addr + done, false);
       if (at < 0) break;
       const n = this.#span(addr + done, at, length - done, false);
       const to = memOffset + done;
-      memory.copyWithin(to, at, at + n);
+      if (n <= TINY) { for (let i = 0; i < n; i++) view.setUint8(to + i, view.getUint8(at + i)); }
+      else memory.copyWithin(to, at, at + n);
       done += n;
     }
     return done;

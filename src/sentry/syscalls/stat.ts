@@ -36,30 +36,66 @@ function put(v: DataView, at: number, n: number): void {
   }
 }
 
+/** The upper half of a number that seldom needs one. */
+function high(n: number): number {
+  return n >= 0 && n < 0x100000000 ? 0 : Math.floor(n / 0x100000000);
+}
+
+/**
+ * Lays out `struct stat`. Fields are written as they are loaded: handing a time to a function would
+ * make an object of it, as it does not fit into a small integer.
+ */
+function layStat(v: DataView, o: number, inode: Inode): void {
+  const size = inode.size;
+  const ino = inode.ino;
+  const blocks = inode.blocks;
+  v.setUint32(o, inode.dev, true);
+  v.setUint32(o + 4, 0, true);
+  v.setUint32(o + 8, ino, true);
+  v.setInt32(o + 12, high(ino), true);
+  v.setUint32(o + 16, inode.nlink, true);
+  v.setUint32(o + 20, 0, true);
+  v.setUint32(o + 24, inode.mode, true);
+  v.setUint32(o + 28, inode.uid, true);
+  v.setUint32(o + 32, inode.gid, true);
+  v.setUint32(o + 36, 0, true);
+  v.setUint32(o + 40, inode.rdev, true);
+  v.setUint32(o + 44, 0, true);
+  v.setUint32(o + 48, size, true);
+  v.setInt32(o + 52, size < 0x100000000 ? 0 : high(size), true);
+  v.setUint32(o + 56, inode.blockSize, true);
+  v.setUint32(o + 60, 0, true);
+  v.setUint32(o + 64, blocks, true);
+  v.setInt32(o + 68, blocks < 0x100000000 ? 0 : high(blocks), true);
+  let sec = inode.atimeSec;
+  v.setUint32(o + 72, sec, true);
+  v.setInt32(o + 76, sec >= 0 && sec < 0x100000000 ? 0 : high(sec), true);
+  v.setUint32(o + 80, inode.atimeNsec, true);
+  v.setUint32(o + 84, 0, true);
+  sec = inode.mtimeSec;
+  v.setUint32(o + 88, sec, true);
+  v.setInt32(o + 92, sec >= 0 && sec < 0x100000000 ? 0 : high(sec), true);
+  v.setUint32(o + 96, inode.mtimeNsec, true);
+  v.setUint32(o + 100, 0, true);
+  sec = inode.ctimeSec;
+  v.setUint32(o + 104, sec, true);
+  v.setInt32(o + 108, sec >= 0 && sec < 0x100000000 ? 0 : high(sec), true);
+  v.setUint32(o + 112, inode.ctimeNsec, true);
+  v.setUint32(o + 116, 0, true);
+  for (let i = 120; i < STAT_SIZE; i += 4) v.setUint32(o + i, 0, true);
+}
+
 function writeStat(t: Task, inode: Inode, address: number): number {
   const r = inode.refresh(t);
   if (r !== 0) return r;
-  const v = t.view;
-  put(v, 0, inode.dev);
-  put(v, 8, inode.ino);
-  put(v, 16, inode.nlink);
-  v.setUint32(24, inode.mode, true);
-  v.setUint32(28, inode.uid, true);
-  v.setUint32(32, inode.gid, true);
-  v.setUint32(36, 0, true);
-  put(v, 40, inode.rdev);
-  put(v, 48, inode.size);
-  put(v, 56, inode.blockSize);
-  put(v, 64, inode.blocks);
-  put(v, 72, inode.atimeSec);
-  put(v, 80, inode.atimeNsec);
-  put(v, 88, inode.mtimeSec);
-  put(v, 96, inode.mtimeNsec);
-  put(v, 104, inode.ctimeSec);
-  put(v, 112, inode.ctimeNsec);
-  put(v, 120, 0);
-  put(v, 128, 0);
-  put(v, 136, 0);
+  // Straight into the application's page, unless the structure crosses into the next.
+  if ((address & 4095) <= 4096 - STAT_SIZE) {
+    const at = t.mm.physical(address, true);
+    if (at < 0) return at;
+    layStat(t.kernel.frames.view, at, inode);
+    return 0;
+  }
+  layStat(t.view, 0, inode);
   return t.copyOut(address, STAT_SIZE);
 }
 
