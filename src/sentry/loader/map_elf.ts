@@ -49,9 +49,9 @@ function mapSegment(mm: MemoryManager, file: File, s: Segment, bias: number): nu
     if (r < 0) return r;
   }
   if (s.memSize > s.fileSize && s.fileSize > 0 && (s.prot & PROT_WRITE) !== 0) {
-    // The rest of the page belongs to the zeroed part; what a file holds there is not the program's. A page that
+    // The whole rest of the page is zeroed: the dynamic linker uses what is left of it. A page that
     // the file does not have stays away, and raises SIGBUS.
-    mm.zeroPartial(fileEnd, Math.min(mapEnd, start + s.memSize) - fileEnd);
+    mm.zeroPartial(fileEnd, mapEnd - fileEnd);
   }
   if (end > mapEnd) {
     const r = mm.mmap({
