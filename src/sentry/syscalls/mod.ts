@@ -14,6 +14,9 @@ import * as ioctl from "./ioctl.ts";
 import * as jobControl from "./job_control.ts";
 import * as limits from "./limits.ts";
 import * as memfd from "./memfd.ts";
+import * as memory from "./memory.ts";
+import * as memoryOfOthers from "./memory_of_others.ts";
+import * as memoryPolicy from "./memory_policy.ts";
 import * as misc from "./misc.ts";
 import * as mount from "./mount.ts";
 import * as namespace from "./namespace.ts";
@@ -51,6 +54,9 @@ export const handlers: readonly (SyscallHandler | undefined)[] = bindHandlers({
   jobControl,
   limits,
   memfd,
+  memory,
+  memoryOfOthers,
+  memoryPolicy,
   misc,
   mount,
   namespace,
