@@ -21,6 +21,11 @@ export class PairDevice implements LinkDevice {
     this.mtu = mtu;
   }
 
+  /** Whether packets wait at this end. */
+  get pending(): boolean {
+    return this.inbox.length > 0;
+  }
+
   send(packet: Packet): void {
     const peer = this.peer;
     if (peer === null || peer.inbox.length >= QUEUE_LIMIT) {

@@ -113,7 +113,8 @@ export class SynRequest extends Binding implements HalfOpen {
     this.rto = Math.min(this.rto * 2, RTO_MAX);
     this.shared.ctx.timers.arm(this.timer, this.shared.ctx.clock.now() + this.rto);
     // One who has acknowledged and waits for data needs no reminder until the last try.
-    if (!this.acknowledged || this.retransmits >= most) this.answer();
+    const waits = this.acknowledged && this.listener.deferAccept > 0;
+    if (!waits || this.retransmits >= most) this.answer();
   }
 
   /** Sends the SYN-ACK. */

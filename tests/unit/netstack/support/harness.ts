@@ -51,8 +51,8 @@ export function settle(...stacks: Stack[]): void {
     for (const s of stacks) {
       s.poll();
       for (const d of devicesOf(s)) busy = d.deliver() > 0 || busy;
-      busy = busy || s.pending;
     }
+    for (const s of stacks) busy ||= s.pending || devicesOf(s).some((d) => d.pending);
     if (!busy) return;
   }
 }
