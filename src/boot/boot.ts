@@ -29,6 +29,7 @@ import { startProcess } from "../sentry/kernel/process_start.ts";
 import { RunLoop, type SyscallTrace } from "../sentry/kernel/run_loop.ts";
 import type { Task } from "../sentry/kernel/task.ts";
 import type { ThreadGroup } from "../sentry/kernel/thread_group.ts";
+import { Loader } from "../sentry/loader/loader.ts";
 import { FrameAllocator } from "../sentry/mm/frames.ts";
 import { refusal } from "../sentry/syscalls/dispatch.ts";
 import { handlers } from "../sentry/syscalls/mod.ts";
@@ -79,6 +80,12 @@ function createKernel(
     maxTasks: MAX_TASKS,
   });
   kernel.vfs = new Vfs(kernel);
+  kernel.loader = new Loader({
+    hwcap: 0x178bfbff,
+    minSigStack: 4096,
+    vdso: null,
+    random: (dst) => kernel.random(dst),
+  });
   return kernel;
 }
 

@@ -68,7 +68,7 @@ const FLAG_OPTIONS: ReadonlyMap<string, readonly [set: number, clear: number]> =
 const DROPPED_OPTIONS = /^(newinstance|ptmxmode=|mode=0?620$|gid=\d+$)/;
 
 /** Types a container may go without, as most programs do. */
-const OPTIONAL_TYPES: ReadonlySet<string> = new Set(["mqueue", "cgroup", "cgroup2", "sysfs"]);
+const OPTIONAL_TYPES: ReadonlySet<string> = new Set(["proc", "mqueue", "cgroup", "cgroup2", "sysfs"]);
 
 /** Builds the mount namespace; throws a RunscError where the host's side of a mount is missing. */
 export function buildMounts(
