@@ -138,6 +138,10 @@ export class NetworkInterface {
   autoconfigure = true;
   hopLimit6 = 64;
   dadTransmits = 1;
+  /** Router solicitations sent when it comes up. */
+  routerSolicitations = 3;
+  /** MTU for IPv6 that a router advertised, 0 for the interface's. */
+  mtu6 = 0;
   disable6 = false;
 
   constructor(index: number, name: string, device: LinkDevice, secret = 1) {

@@ -205,7 +205,7 @@ export class RoutingTable {
       source,
       dst,
       type,
-      this.pathMtu(dst, e.mtu > 0 ? Math.min(e.mtu, out.mtu) : out.mtu),
+      this.pathMtu(dst, e.mtu > 0 ? Math.min(e.mtu, linkMtu(out, dst)) : linkMtu(out, dst)),
       this.generation,
       e.gateway !== null,
     );
@@ -337,6 +337,11 @@ export class RoutingTable {
     this.pathMtus.set(dst, { mtu, expires: this.now() + lifetime });
     this.generation++;
   }
+}
+
+/** The MTU of a link for the family of `dst`. */
+function linkMtu(out: NetworkInterface, dst: IpAddress): number {
+  return dst.isV4 || out.mtu6 === 0 ? out.mtu : Math.min(out.mtu, out.mtu6);
 }
 
 function sameRoute(a: RouteEntry, b: RouteEntry): boolean {

@@ -22,18 +22,28 @@ import {
   SCOPE_LINK,
   SCOPE_UNIVERSE,
 } from "../network/interface.ts";
+import { Igmp } from "../network/igmp.ts";
 import { IpOutput } from "../network/ip_output.ts";
 import { Ipv4Input } from "../network/ipv4_input.ts";
 import { Ipv4Output } from "../network/ipv4_output.ts";
 import { Ipv6Input } from "../network/ipv6_input.ts";
 import { Ipv6Output } from "../network/ipv6_output.ts";
+import { Mld } from "../network/mld.ts";
+import { type AddressManager, Ndp } from "../network/ndp.ts";
 import { NeighbourTable } from "../network/neighbour.ts";
 import { PROTOCOL_KERNEL, type RouteEntry, RouteType, TABLE_MAIN } from "../network/route.ts";
 import { LocalAddress } from "../network/routing.ts";
 import { finishChecksum, segmentTcp } from "../network/segmentation.ts";
 import { Tcp } from "../transport/tcp/protocol.ts";
 import { Udp } from "../transport/udp.ts";
-import { BROADCAST_MAC, type IpAddress, ipv4, isGroupMac, LOOPBACK_V6 } from "../wire/address.ts";
+import {
+  BROADCAST_MAC,
+  type IpAddress,
+  ipFromWords,
+  ipv4,
+  isGroupMac,
+  LOOPBACK_V6,
+} from "../wire/address.ts";
 import {
   ETH_P_ARP,
   ETH_P_IP,
@@ -47,7 +57,9 @@ import {
   ICMP_HOST_UNREACHABLE,
   ICMP_UNREACHABLE,
 } from "../wire/icmp.ts";
+import { eui64 } from "../wire/ndp.ts";
 
+const LINK_LOCAL_PREFIX: IpAddress = ipFromWords(0xfe800000, 0, 0, 0);
 /** Interfaces of one stack. */
 const MAX_INTERFACES = 4096;
 /** Addresses of one interface. */
@@ -56,11 +68,12 @@ const MAX_ADDRESSES = 1024;
 const MAX_ROUNDS = 64;
 
 /** A stack. */
-export class Stack {
+export class Stack implements AddressManager {
   readonly ctx: NetContext;
   readonly output: IpOutput;
   readonly groups: Groups;
   readonly arp: Arp;
+  readonly ndp: Ndp;
   readonly ipv4: Ipv4Input;
   readonly ipv6: Ipv6Input;
   readonly icmpv4: Icmpv4;
@@ -94,6 +107,14 @@ export class Stack {
     this.groups = new Groups(ctx);
     this.arp = new Arp(ctx);
     this.arp.onUnreachable = (p) => this.unreachable(p);
+    this.ndp = new Ndp(ctx, out6, this.groups);
+    this.ndp.onUnreachable = (p) => this.unreachable(p);
+    this.ndp.manager = this;
+    this.icmpv6.neighbourDiscovery = (p, at) => this.ndp.receive(p, at);
+    const mld = new Mld(ctx, out6);
+    this.icmpv6.listenerDiscovery = (p, at) => mld.receive(p, at);
+    this.groups.reporter4 = new Igmp(ctx, out4);
+    this.groups.reporter6 = mld;
     this.udp = new Udp(ctx, this.output, this.groups, this.errors4, this.errors6);
     this.tcp = new Tcp(ctx, this.output);
     this.loopbackDevice = new LoopbackDevice();
@@ -138,6 +159,7 @@ export class Stack {
       const now = () => ctx.clock.now();
       const jitter = () => ctx.random.unit();
       at.neighbours4 = new NeighbourTable(at, ctx.timers, this.arp, now, ctx.secret, jitter);
+      at.neighbours6 = new NeighbourTable(at, ctx.timers, this.ndp, now, ctx.secret, jitter);
     }
     ctx.routes.interfaces[at.index] = at;
     this.byName.set(name, at);
@@ -178,10 +200,26 @@ export class Stack {
     if (!up) {
       at.neighbours4?.flush();
       at.neighbours6?.flush();
-      routes.removeWhere((r) => r.interfaceIndex === at.index && r.destination.isV4);
+      this.ndp.stop(at);
+      // As on Linux: routes go, and IPv6 addresses with them.
+      routes.removeWhere((r) => r.interfaceIndex === at.index);
+      for (const e of [...at.addresses]) {
+        if (!e.address.isV4 && !at.isLoopback) this.removeAddress(at, e.address);
+      }
     } else {
       for (const e of at.addresses) this.addSubnetRoute(at, e);
+      if (at.isEthernet && !at.disable6 && at.mac !== 0) this.addLinkLocal(at);
     }
+  }
+
+  private addLinkLocal(at: NetworkInterface): void {
+    const [w0, w1, w2, w3] = eui64(LINK_LOCAL_PREFIX, at.mac);
+    this.addAddress(at, ipFromWords(w0, w1, w2, w3), 64);
+    if (at.dadTransmits <= 0) this.ndp.startSolicitation(at);
+  }
+
+  addAutomatic(at: NetworkInterface, address: IpAddress, prefix: number): InterfaceAddress | null {
+    return this.addAddress(at, address, prefix) < 0 ? null : at.findAddress(address);
   }
 
   /** Sets the MTU of an interface, at most its device's. */
@@ -225,6 +263,8 @@ export class Stack {
     at.addresses.push(e);
     this.ctx.routes.generation++;
     if (at.isUp) this.addSubnetRoute(at, e);
+    if (!address.isV4) this.ndp.addressAdded(at, e);
+    else if (at.isUp) this.arp.announce(at, address);
     return 0;
   }
 
@@ -255,6 +295,7 @@ export class Stack {
     const e = at.findAddress(address);
     if (e === null) return -EADDRNOTAVAIL;
     at.addresses.splice(at.addresses.indexOf(e), 1);
+    if (!address.isV4) this.ndp.addressRemoved(at, e);
     const routes = this.ctx.routes;
     const known = routes.local.get(address);
     if (known !== null && --known.count === 0) routes.local.delete(address);

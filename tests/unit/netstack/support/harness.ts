@@ -86,6 +86,7 @@ export function createNode(options: ChannelOptions = {}, seed = 1): Node {
   const eth = stack.addInterface("eth0", device);
   assert(typeof eth !== "number");
   eth.dadTransmits = 0;
+  eth.routerSolicitations = 0;
   stack.setUp(eth, true);
   assert.equal(stack.addAddress(eth, US, 24), 0);
   assert.equal(stack.addAddress(eth, US6, 64), 0);
@@ -111,6 +112,7 @@ export function createLinked(seed = 1, mtu = 1500): {
     const eth = s.addInterface("eth0", d);
     assert(typeof eth !== "number");
     eth.dadTransmits = 0;
+    eth.routerSolicitations = 0;
     s.setUp(eth, true);
     s.addAddress(eth, v4, 24);
     s.addAddress(eth, v6, 64);
