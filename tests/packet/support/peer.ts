@@ -202,6 +202,7 @@ export class Peer {
   ): TcpEndpoint {
     const l = this.listen(setup);
     this.ts = o.ts !== undefined;
+    if (o.ts !== undefined) this.tsVal = o.ts[0];
     this.send("S", 0, 0, 0, 65535, o);
     this.expect("S.", 0, 1);
     this.wait(rtt);
