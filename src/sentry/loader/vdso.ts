@@ -5,23 +5,26 @@ import type { FrameAllocator } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { FixedPages } from "../mm/page_cache.ts";
 import { VM_SPECIAL } from "../mm/vma.ts";
+import { buildVdsoImage } from "./vdso_image.ts";
+import { VdsoParams } from "./vdso_params.ts";
 
 const PAGE = 4096;
 
 /** The vDSO of a sandbox: one page of parameters and the image right after it, in frames that all processes map. */
 export class Vdso {
   readonly frames: FrameAllocator;
-  /** The frame of the parameters, which the sentry writes and applications read. */
-  readonly parameters: number;
+  readonly params: VdsoParams;
   readonly #pages: FixedPages;
   readonly #imagePages: number;
 
-  constructor(frames: FrameAllocator, image: Uint8Array) {
+  /** `trusted`: the host keeps its own time by the processor's counter, so that applications may. */
+  constructor(frames: FrameAllocator, trusted: boolean) {
     this.frames = frames;
+    const image = buildVdsoImage();
     this.#imagePages = Math.ceil(image.length / PAGE);
     const first = frames.alloc(1 + this.#imagePages);
     if (first < 0) throw new Error("vdso: no memory for its image");
-    this.parameters = first;
+    this.params = new VdsoParams(frames, first, trusted);
     this.#pages = new FixedPages(first, 1 + this.#imagePages);
     frames.memory.set(image, (first + 1) * PAGE);
   }
