@@ -37,6 +37,7 @@ import {
 import { SIG_DFL, SIG_IGN } from "../../abi/signals.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { type Context, Reg, USER_TOP } from "../platform/platform.ts";
+import { publishAnswers } from "./answers.ts";
 import type { Credentials } from "./credentials.ts";
 import { MAX_PID_NS_LEVEL, PidNamespace } from "./pid.ts";
 import { PidFile } from "./pidfd.ts";
@@ -132,6 +133,7 @@ export function cloneTask(t: Task, request: CloneRequest): number {
   if ((flags & CLONE_CHILD_SETTID) !== 0) child.mm.writeU32(request.childTid, child.tid);
   if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.clearChildTid = request.childTid;
   if ((flags & CLONE_PIDFD) !== 0) openPidfd(t, child.group, request.pidfd);
+  publishAnswers(child);
   kernel.enqueue(child);
   if ((flags & CLONE_VFORK) !== 0) {
     child.vforkParent = t;

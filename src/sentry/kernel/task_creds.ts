@@ -1,6 +1,7 @@
 /** Changing who a task is: what follows from new user ids (capabilities(7), credentials(7)). */
 
 import { SECBIT_KEEP_CAPS, SECBIT_NO_SETUID_FIXUP } from "../../abi/capability.ts";
+import { publishIds } from "./answers.ts";
 import { CapabilitySet, type Credentials } from "./credentials.ts";
 import type { Task } from "./task.ts";
 
@@ -11,6 +12,7 @@ const FS_CAPS = new CapabilitySet(0x1f | 1 << 9 | 1 << 27, 1);
 export function commitCreds(t: Task, creds: Credentials): void {
   const old = t.creds;
   t.creds = creds;
+  publishIds(t);
   if (old.ruid !== creds.ruid) {
     t.kernel.accounts.addTasks(old.ruid, -1);
     t.kernel.accounts.addTasks(creds.ruid, 1);

@@ -3,6 +3,7 @@
 import { EAGAIN, EINTR } from "../../abi/errno.ts";
 import { SIG_DFL, SIG_IGN, SIGCHLD, SS_DISABLE } from "../../abi/signals.ts";
 import { type Context, Reg } from "../platform/platform.ts";
+import { publishAnswers } from "./answers.ts";
 import { type Program, prepareProgram } from "./program.ts";
 import { clearChildTid, exitRobustList } from "./robust_list.ts";
 import { resetFpu } from "./signal_frame.ts";
@@ -153,4 +154,5 @@ export function enterProgram(t: Task, program: Program): void {
   ctx.fsBase = 0;
   ctx.gsBase = 0;
   resetFpu(t);
+  publishAnswers(t);
 }

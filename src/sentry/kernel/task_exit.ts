@@ -12,6 +12,7 @@ import {
   SIGHUP,
   SIGKILL,
 } from "../../abi/signals.ts";
+import { publishParent } from "./answers.ts";
 import type { Pid, PidNamespace } from "./pid.ts";
 import { clearChildTid, exitRobustList } from "./robust_list.ts";
 import { SigInfo } from "./signal_set.ts";
@@ -184,6 +185,7 @@ function reparentChildren(group: ThreadGroup): void {
     child.parent = reaper;
     if (reaper !== null) reaper.children.add(child);
     for (const task of [...child.tasks]) {
+      publishParent(task);
       const signo = task.parentDeathSignal;
       if (signo === 0) continue;
       sendToTask(task, SigInfo.user(signo, group.pid.numberIn(child.pid.ns), 0));

@@ -30,6 +30,7 @@ import {
 } from "../kernel/namespaces.ts";
 import { MAX_PID_NS_LEVEL, PidNamespace } from "../kernel/pid.ts";
 import { PidFile } from "../kernel/pidfd.ts";
+import { commitCreds } from "../kernel/task_creds.ts";
 import { ALL_NAMESPACES } from "../kernel/task_clone.ts";
 import type { Task } from "../kernel/task.ts";
 import { NAMESPACE_FLAGS, newNamespaces, newUserNamespace } from "../kernel/unshare.ts";
@@ -74,7 +75,7 @@ export function sys_unshare(t: Task): number {
     t.files.release(t);
     t.files = own;
   }
-  t.creds = creds;
+  if (creds !== t.creds) commitCreds(t, creds);
   if ((flags & NAMESPACE_FLAGS) !== 0) {
     t.nsproxy = newNamespaces(t, flags, creds, t.fs, pids);
   }
@@ -155,7 +156,7 @@ function enterUser(t: Task, ns: UserNamespace): number {
   creds.inheritable = CapabilitySet.empty();
   creds.bounding = CapabilitySet.full();
   creds.ambient = CapabilitySet.empty();
-  t.creds = creds;
+  commitCreds(t, creds);
   return 0;
 }
 
