@@ -1,6 +1,7 @@
 /** What a thread leaves behind for others at its end: its robust futexes (get_robust_list(2)) and its thread id word. */
 
 import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS } from "../../abi/futex.ts";
+import { readI64, readU64 } from "../../abi/int64.ts";
 import { handOverDead, wakeFutex } from "./futex_ops.ts";
 import type { Task } from "./task.ts";
 
@@ -15,10 +16,10 @@ export function exitRobustList(t: Task): void {
   if (head === 0) return;
   const mm = t.mm;
   t.robustList = 0;
-  const first = mm.readU64(head);
-  const offset = signed(mm.readU64(head + 8));
-  const pending = mm.readU64(head + 16);
-  if (first < 0 || pending < 0) return;
+  if (t.copyIn(head, 24) !== 0) return;
+  const first = readU64(t.view, 0);
+  const offset = readI64(t.view, 8);
+  const pending = readU64(t.view, 16);
   let entry = first;
   for (let i = 0; i < LIST_LIMIT && entry - entry % 2 !== head; i++) {
     // Read the link first: after the wake-up the owner may free the entry.
@@ -61,8 +62,4 @@ function markDead(t: Task, entry: number, offset: number, pendingOperation: bool
     }
     return;
   }
-}
-
-function signed(value: number): number {
-  return value >= 2 ** 63 ? value - 2 ** 64 : value;
 }

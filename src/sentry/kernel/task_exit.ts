@@ -62,8 +62,8 @@ export function exitTask(t: Task, code: number): number {
   t.mm.release();
   kernel.accounts.addTasks(t.creds.ruid, -1);
   if (group.execTask !== null && group.tasks.length === 1) group.execTask.wake();
+  if (t !== group.leader) discard(t);
   if (group.tasks.length === 0) endGroup(group);
-  else if (t !== group.leader) discard(t);
   return EXITED;
 }
 

@@ -16,6 +16,8 @@ const STATE = L.S_STATE >> 2;
 const ASLEEP = L.S_ASLEEP >> 2;
 const CMD = L.S_CMD >> 2;
 const RPC_ROUNDS = 200_000;
+/** Thread id of a thread that its process has yet to make. */
+const UNBORN = 0xffffffff;
 
 /** What a platform is made with. */
 export interface SystrapOptions {
@@ -67,6 +69,8 @@ export class Systrap implements Platform {
     const u = c.slot.u32;
     let cmd = c.takeCommands();
     const ops = space.ops;
+    // The thread itself may still have to be made by one of them, while its maker waits (vfork).
+    if (ops.count > 0 && u[L.S_TID >> 2] === UNBORN) this.#runByOther(c);
     if (ops.count > 0) {
       let first = 0;
       while (ops.count - first > L.S_PROGRAM_MAX) {
@@ -100,6 +104,25 @@ export class Systrap implements Platform {
     space.running++;
     Atomics.store(c.slot.i32, STATE, L.STATE_RESUME);
     if (Atomics.load(c.slot.i32, ASLEEP) !== 0) this.host.futexWake(a);
+  }
+
+  /** Has a stopped thread of the same space do the queued operations, if there is one. */
+  #runByOther(c: SystrapContext): void {
+    const { ops, contexts } = c.space;
+    for (const other of contexts) {
+      const u = other.slot.u32;
+      if (other === c || other.stop === Stop.None || other.stop === Stop.Dead) continue;
+      if (u[L.S_TID >> 2] === UNBORN) continue;
+      for (let first = 0; first < ops.count;) {
+        const n = ops.write(u, first);
+        u[L.S_PROG_COUNT >> 2] = n;
+        this.#rpc(other, L.CMD_PROGRAM);
+        first += n;
+      }
+      ops.clear();
+      Atomics.store(other.slot.i32, STATE, L.STATE_PARKED);
+      return;
+    }
   }
 
   #grow(): void {
