@@ -30,6 +30,7 @@ import { RunLoop, type SyscallTrace } from "../sentry/kernel/run_loop.ts";
 import type { Task } from "../sentry/kernel/task.ts";
 import type { ThreadGroup } from "../sentry/kernel/thread_group.ts";
 import { Loader } from "../sentry/loader/loader.ts";
+import { hostTrustsCounter, Vdso } from "../sentry/loader/vdso.ts";
 import { FrameAllocator } from "../sentry/mm/frames.ts";
 import { refusal } from "../sentry/syscalls/dispatch.ts";
 import { handlers } from "../sentry/syscalls/mod.ts";
@@ -57,7 +58,13 @@ export async function bootContainer(
   const platform = await createPlatform(config, frames);
   try {
     const trace = config.strace ? await openTrace(options) : null;
-    return runContainer(spec, config, options, createKernel(spec, options, frames, platform), trace);
+    return runContainer(
+      spec,
+      config,
+      options,
+      createKernel(spec, options, frames, platform),
+      trace,
+    );
   } finally {
     platform.destroy();
   }
@@ -83,7 +90,7 @@ function createKernel(
   kernel.loader = new Loader({
     hwcap: 0x178bfbff,
     minSigStack: 4096,
-    vdso: null,
+    vdso: new Vdso(frames, hostTrustsCounter()),
     random: (dst) => kernel.random(dst),
   });
   return kernel;

@@ -10,6 +10,17 @@ import { VdsoParams } from "./vdso_params.ts";
 
 const PAGE = 4096;
 
+const CLOCK_SOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+
+/** Whether the host keeps its time by the processor's counter, which all processors then count alike. */
+export function hostTrustsCounter(): boolean {
+  try {
+    return Deno.readTextFileSync(CLOCK_SOURCE).trim() === "tsc";
+  } catch {
+    return false;
+  }
+}
+
 /** The vDSO of a sandbox: one page of parameters and the image right after it, in frames that all processes map. */
 export class Vdso {
   readonly frames: FrameAllocator;

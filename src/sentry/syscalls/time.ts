@@ -34,8 +34,15 @@ import { putTimespec, readTimespec, timevalAt } from "./user_time.ts";
 
 /** clock_gettime(2). */
 export function sys_clock_gettime(t: Task): number {
+  refreshVdso(t);
   const now = readClock(t, t.args[0] | 0);
   return now < 0 ? now : putTimespec(t, t.args[1], now);
+}
+
+/** The vDSO asks for the time when its parameters are old. */
+function refreshVdso(t: Task): void {
+  const vdso = t.kernel.loader?.options.vdso;
+  if (vdso) vdso.params.refresh(t.kernel.clock.monotonic());
 }
 
 /** Time of a clock as its id names it; or -EINVAL. */
@@ -81,6 +88,7 @@ export function sys_clock_getres(t: Task): number {
 
 /** gettimeofday(2). */
 export function sys_gettimeofday(t: Task): number {
+  refreshVdso(t);
   if (t.args[0] !== 0) {
     writeTimeval(t.view, 0, t.kernel.clock.realtime());
     if (t.copyOut(t.args[0], 16) !== 0) return -EFAULT;
@@ -95,6 +103,7 @@ export function sys_gettimeofday(t: Task): number {
 
 /** time(2). */
 export function sys_time(t: Task): number {
+  refreshVdso(t);
   const seconds = Math.floor(t.kernel.clock.realtime() / 1e9);
   if (t.args[0] !== 0 && t.mm.writeU64(t.args[0], seconds) !== 0) return -EFAULT;
   return seconds;
