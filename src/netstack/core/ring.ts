@@ -3,7 +3,34 @@
 import type { ByteSink, ByteSource } from "./io.ts";
 
 const MIN_CAPACITY = 4096;
+const CLASSES = 12;
+/** Bytes of buffers kept for reuse by all rings together. */
+const POOL_LIMIT = 16 * 1024 * 1024;
 const EMPTY = new Uint8Array(0);
+
+/** Buffers by size: `MIN_CAPACITY << class`. What is in them is never read before it is written. */
+const pool: Uint8Array[][] = [];
+for (let i = 0; i < CLASSES; i++) pool.push([]);
+let pooled = 0;
+
+function classOf(size: number): number {
+  return 31 - Math.clz32(size / MIN_CAPACITY);
+}
+
+function takeBuffer(size: number): Uint8Array {
+  const c = classOf(size);
+  const b = c < CLASSES ? pool[c].pop() : undefined;
+  if (b === undefined) return new Uint8Array(size);
+  pooled -= size;
+  return b;
+}
+
+function giveBuffer(b: Uint8Array): void {
+  const c = classOf(b.length);
+  if (b.length === 0 || c >= CLASSES || pooled + b.length > POOL_LIMIT) return;
+  pooled += b.length;
+  pool[c].push(b);
+}
 
 /**
  * A byte queue that grows as it fills and holds no memory while empty. Bytes may also be stored
@@ -27,8 +54,9 @@ export class ByteRing {
     if (total <= this.buffer.length) return;
     let size = Math.max(MIN_CAPACITY, this.buffer.length);
     while (size < total) size *= 2;
-    const grown = new Uint8Array(size);
+    const grown = takeBuffer(size);
     this.copyTo(0, this.extent, grown, 0);
+    giveBuffer(this.buffer);
     this.buffer = grown;
     this.head = 0;
   }
@@ -108,25 +136,17 @@ export class ByteRing {
     this.length -= n;
     this.extent -= n;
     if (this.extent === 0) {
-      this.head = 0;
-      // An idle connection keeps no buffer; a busy one keeps a moderate one.
-      if (this.buffer.length > 16 * MIN_CAPACITY || this.length === 0 && this.idle) this.shrink();
+      // An idle connection holds no memory.
+      this.clear();
       return;
     }
     this.head += n;
     if (this.head >= this.buffer.length) this.head -= this.buffer.length;
   }
 
-  /** Whether the buffer is to be given back as soon as it is empty. */
-  idle = false;
-
-  /** Gives the memory back if the queue is empty. */
-  shrink(): void {
-    if (this.extent === 0) this.buffer = EMPTY;
-  }
-
   /** Drops everything. */
   clear(): void {
+    giveBuffer(this.buffer);
     this.buffer = EMPTY;
     this.head = 0;
     this.length = 0;

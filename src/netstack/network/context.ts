@@ -17,6 +17,41 @@ export interface Clock {
   realtime(): number;
 }
 
+/** The owner's clock, which can be held still while a batch of packets is handled. */
+export class HeldClock implements Clock {
+  private readonly inner: Clock;
+  private held = -1;
+
+  constructor(inner: Clock) {
+    this.inner = inner;
+  }
+
+  now(): number {
+    return this.held >= 0 ? this.held : this.inner.now();
+  }
+
+  realtime(): number {
+    return this.inner.realtime();
+  }
+
+  /** Holds the time; false if it was held already. */
+  hold(): boolean {
+    if (this.held >= 0) return false;
+    this.held = this.inner.now();
+    return true;
+  }
+
+  /** Takes the time anew while it is held. */
+  refresh(): void {
+    this.held = this.inner.now();
+  }
+
+  /** Lets the time go on. */
+  release(): void {
+    this.held = -1;
+  }
+}
+
 /** Where packet filters look at packets, `NF_INET_`. */
 export const enum HookPoint {
   PreRouting = 0,
@@ -83,7 +118,7 @@ export interface RawTap {
 
 /** The shared state. */
 export class NetContext {
-  readonly clock: Clock;
+  readonly clock: HeldClock;
   readonly timers = new TimerQueue();
   readonly pool = new PacketPool();
   readonly random: RandomNumbers;
@@ -104,11 +139,11 @@ export class NetContext {
   private icmpFilled = 0;
 
   constructor(clock: Clock, random: Random) {
-    this.clock = clock;
+    this.clock = new HeldClock(clock);
     this.random = new RandomNumbers(random);
     this.hash = new SipHash(this.random);
     this.secret = this.random.u32();
-    this.routes = new RoutingTable(this.random.u32(), () => clock.now());
+    this.routes = new RoutingTable(this.random.u32(), () => this.clock.now());
     this.icmpTokens = this.settings.icmpBurst;
   }
 

@@ -366,8 +366,13 @@ export class Stack implements AddressManager {
    * endpoints, after devices brought packets, and at {@link Stack.nextDeadline}.
    */
   poll(): void {
-    this.ctx.timers.run(this.ctx.clock.now());
-    for (let i = 0; i < MAX_ROUNDS && this.loopbackDevice.deliver() > 0; i++);
+    const clock = this.ctx.clock;
+    const held = clock.hold();
+    this.ctx.timers.run(clock.now());
+    for (let i = 0; i < MAX_ROUNDS && this.loopbackDevice.deliver() > 0; i++) {
+      if (held && (i & 7) === 7) clock.refresh();
+    }
+    if (held) clock.release();
     this.flush();
     if (this.loopbackDevice.pending && this.onPending !== null) this.onPending();
   }

@@ -24,6 +24,8 @@ export function sendSynOf(t: Tcb): number {
   if (typeof route === "number") return route;
   const s = t.ctx.settings;
   const reply = t.state === TcpState.SynReceived;
+  // Before the timestamp is made, which must not be older than this.
+  if (t.retransmits === 0) t.synSentAt = t.ctx.clock.now();
   t.advertisedMss = announcedMss(t, route);
   const window = initialWindow(t, t.advertisedMss);
   let flags = reply ? ACK : 0;
@@ -57,7 +59,6 @@ export function sendSynOf(t: Tcb): number {
   }
   t.rcvWnd = window;
   t.rcvWup = t.rcvNxt;
-  if (t.retransmits === 0) t.synSentAt = t.ctx.clock.now();
   t.segmentsOut++;
   t.ackPending = false;
   return sendSyn(t.shared, route, p);
@@ -126,7 +127,8 @@ export function establish(t: Tcb): void {
   t.lastSentAt = 0;
   t.rcvMss = Math.min(t.advertisedMss, Math.max(536, t.advertisedMss >>> 1));
   t.rcvMss = Math.max(88, Math.min(t.rcvMss, t.rcvWnd >>> 1 || t.rcvMss));
-  t.rcvSpace = Math.min(t.rcvWnd, 10 * t.advertisedMss);
+  // Half the window, so that a sender that fills it once makes it grow.
+  t.rcvSpace = Math.min(t.rcvWnd >>> 1, 10 * t.advertisedMss);
   t.rcvSpaceAt = now;
   t.rcvSpaceSeq = t.copiedSeq;
   t.ctx.counters.tcpCurrentEstablished++;

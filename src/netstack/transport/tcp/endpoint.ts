@@ -281,6 +281,7 @@ export class TcpEndpoint extends Tcb {
       this.sndUp = this.writeSeq;
       this.urgentOut = true;
     }
+    const held = this.ctx.clock.hold();
     if ((flags & MSG_MORE) !== 0) {
       const cork = this.cork;
       this.cork = true;
@@ -290,6 +291,7 @@ export class TcpEndpoint extends Tcb {
       this.pushedSeq = this.writeSeq;
       output(this);
     }
+    if (held) this.ctx.clock.release();
     return n;
   }
 

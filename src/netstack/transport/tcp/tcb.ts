@@ -239,8 +239,6 @@ export abstract class Tcb extends Endpoint implements CongestionState {
     this.receiveBufferSize = s.tcpReceiveDefault;
     this.control = createCongestionControl(s.tcpCongestionControl) ?? new Reno();
     this.cwnd = s.tcpInitialWindow;
-    this.sendRing.idle = true;
-    this.receiveRing.idle = true;
   }
 
   get srtt(): number {
