@@ -68,6 +68,8 @@ export class StubProcess {
   /** Position in the sequence of the seed's commands, to find its pid. */
   readonly ticket: number;
   pid = 0;
+  /** CPU time that it had used before its present application, nanoseconds. */
+  cpuBase = 0;
 
   constructor(chunk: number, ticket: number) {
     this.chunk = chunk;

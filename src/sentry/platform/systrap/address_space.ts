@@ -1,5 +1,6 @@
 import { STUB_CLONE_FLAGS } from "../../../../ffi/stub/filter.ts";
 import * as L from "../../../../ffi/stub/layout.ts";
+import { processCpuTime, threadCpuTime } from "../cpu_time.ts";
 import { OpQueue } from "../op_queue.ts";
 import {
   type AddressSpace,
@@ -133,6 +134,18 @@ export class SystrapAddressSpace implements AddressSpace {
     c.regs().set(Reg.EFLAGS, 0x202);
     this.contexts.push(c);
     return c;
+  }
+
+  /** CPU time that a thread of this space has used, nanoseconds. */
+  cpuTime(c: SystrapContext): number {
+    const p = this.process;
+    if (p === null) return 0;
+    const pid = this.platform.host.pidOf(p);
+    // What earlier threads of the process used is not to be counted again: once there were several, each is asked.
+    const used = this.#unclean
+      ? threadCpuTime(pid, Atomics.load(c.slot.i32, L.S_TID >> 2))
+      : processCpuTime(pid);
+    return c.slot.index === 0 ? Math.max(0, used - p.cpuBase) : used;
   }
 
   /** True if the process of `c` may run another program. */

@@ -402,6 +402,11 @@ export class SystrapContext implements Context {
     slot.put64(L.S_RETFRAME, slot.address + frame);
   }
 
+  /** CPU time that the thread has used, nanoseconds. */
+  cpuTime(): number {
+    return this.space.cpuTime(this);
+  }
+
   /** Publishes an answer the stub gives by itself (see `ANSWER_*`). */
   setAnswer(which: number, value: number): void {
     this.slot.u32[(L.S_ANSWERS + which) >> 2] = value;

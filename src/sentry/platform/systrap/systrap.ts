@@ -1,6 +1,7 @@
 import * as L from "../../../../ffi/stub/layout.ts";
 import { addressOf } from "../../../../ffi/syscall.ts";
 import { type AddressSpace, type Context, type Platform, Stop, USER_TOP } from "../platform.ts";
+import { processCpuTime } from "../cpu_time.ts";
 import { Slot } from "../slot.ts";
 import { platformNative, StubHost, type StubProcess } from "../stub_host.ts";
 import { probeXstate } from "../xstate.ts";
@@ -253,6 +254,7 @@ export class Systrap implements Platform {
     c.slot.u32[L.S_PROG_COUNT >> 2] = c.space.ops.write(c.slot.u32, 0);
     c.space.ops.clear();
     this.#rpc(c, L.CMD_PROGRAM);
+    p.cpuBase = processCpuTime(this.host.pidOf(p));
     if (!this.host.put(p)) {
       this.host.kill(p);
       return;
