@@ -54,7 +54,6 @@ import {
   LOCK_UN,
   O_APPEND,
   O_DIRECT,
-  O_LARGEFILE,
   O_NOATIME,
   O_NONBLOCK,
   O_PATH,
@@ -91,7 +90,7 @@ export function sys_fcntl(t: Task): number {
       t.files.setCloexec(fd, (arg & FD_CLOEXEC) !== 0);
       return 0;
     case F_GETFL:
-      return file.flags | ((file.flags & O_PATH) !== 0 ? 0 : O_LARGEFILE);
+      return file.flags;
     case F_DUPFD_QUERY:
       return t.files.get(arg | 0) === file ? 1 : 0;
   }

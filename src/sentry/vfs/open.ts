@@ -22,6 +22,7 @@ import {
   O_CREAT,
   O_DIRECTORY,
   O_EXCL,
+  O_LARGEFILE,
   O_NOATIME,
   O_NOCTTY,
   O_NOFOLLOW,
@@ -79,6 +80,7 @@ export function openAt(
   resolve: number,
 ): File | number {
   if ((flags & O_PATH) !== 0) flags &= PATH_FLAGS;
+  else flags |= O_LARGEFILE;
   if ((flags & TMPFILE_BIT) !== 0) {
     if (
       (flags & O_DIRECTORY) === 0 || (flags & O_ACCMODE) === O_RDONLY || (flags & O_CREAT) !== 0

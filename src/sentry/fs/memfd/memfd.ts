@@ -1,4 +1,4 @@
-import { F_SEAL_EXEC, F_SEAL_SEAL, O_RDWR } from "../../../abi/fcntl.ts";
+import { F_SEAL_EXEC, F_SEAL_SEAL, O_LARGEFILE, O_RDWR } from "../../../abi/fcntl.ts";
 import { MFD_ALLOW_SEALING, MFD_NOEXEC_SEAL } from "../../../abi/mman.ts";
 import { S_IFREG } from "../../../abi/stat.ts";
 import type { VfsContext } from "../../vfs/context.ts";
@@ -40,7 +40,7 @@ function newHiddenFile(ctx: VfsContext, label: string, mode: number, seals: numb
   inode.nlink = 0;
   inode.seals = seals;
   const dentry = new Dentry(label, fs.rootDentry, inode);
-  return inode.open(ctx, O_RDWR, new Path(fs.mount, dentry));
+  return inode.open(ctx, O_RDWR | O_LARGEFILE, new Path(fs.mount, dentry));
 }
 
 /** memfd_create(2). `flags` are MFD_* bits that were checked. */
