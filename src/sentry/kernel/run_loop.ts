@@ -17,6 +17,9 @@ const SIGKILL = 9;
 /** Stops answered between two looks at the clock and at host descriptors. */
 const HOUSEKEEPING = 256;
 
+/** Looks for a post right after a thread was told to go on. */
+const SHORT_SPIN = 100;
+
 /** What sees every system call, for `--strace`. */
 export interface SyscallTrace {
   enter(t: Task): void;
@@ -63,7 +66,7 @@ export class RunLoop {
         this.#continue(t);
         if (t.state >= TaskState.Zombie && done()) return;
       }
-      let c = platform.poll();
+      let c = platform.poll(kernel.runnable.length === 0 ? SHORT_SPIN : 0);
       if (c === null && kernel.runnable.length === 0) c = this.#idle();
       if (c !== null) {
         this.#stop(c);

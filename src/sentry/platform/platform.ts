@@ -192,8 +192,8 @@ export interface Platform {
   resume(c: Context): void;
   /** Makes a running context stop soon with `Stop.Interrupted` (or for another reason first). */
   interrupt(c: Context): void;
-  /** The next context that has stopped, or null. Does not wait. */
-  poll(): Context | null;
+  /** The next context that has stopped, or null. Looks `rounds` more times than once. */
+  poll(rounds?: number): Context | null;
   /** Spins for a while for a context to stop; returns as `poll`. */
   spin(): Context | null;
   /** Tells that a stopped context's system call takes long: its thread need not spin. */

@@ -1,7 +1,7 @@
 import { writeStaticExecutable } from "../../../ffi/asm/elf.ts";
 import { NativeImage } from "../../../ffi/native.ts";
 import { emitRunInChild, SyscallProgram } from "../../../ffi/spawn.ts";
-import { emitSpin } from "../../../ffi/spin.ts";
+import { emitExchange, emitExchangeSetup } from "../../../ffi/exchange.ts";
 import { cpuid } from "./xstate.ts";
 import { assembleStub } from "../../../ffi/stub/code.ts";
 import { stubFilter } from "../../../ffi/stub/filter.ts";
@@ -46,14 +46,26 @@ const CONTROL_SIZE = (MAX_CHUNKS + 1) * L.CHUNK_SIZE;
 /** Idle stub processes kept for reuse. */
 const POOL_MAX = 16;
 
+/** Distance of the words that `exchange` keeps, from the image's data. */
+const EXCHANGE_DATA = 0;
+
 const image = new NativeImage("runsc-platform")
   .add("run_in_child", emitRunInChild, {
     parameters: ["buffer", "u32", "u32", "buffer", "u32"],
     result: "i32",
     cold: true,
   })
-  .add("spin", emitSpin, { parameters: ["f64", "u32", "u32"], result: "i32" })
+  .add("exchange", (a) => emitExchange(a, EXCHANGE_DATA), {
+    parameters: ["f64", "f64", "u32", "u32", "u32"],
+    result: "i32",
+  })
+  .add("exchange_setup", (a) => emitExchangeSetup(a, EXCHANGE_DATA), {
+    parameters: ["f64", "f64"],
+    result: "void",
+    cold: true,
+  })
   .add("cpuid", cpuid, { parameters: ["u32", "u32", "buffer"], result: "void", cold: true });
+image.data(16);
 
 let native: ReturnType<typeof image.load> | null = null;
 

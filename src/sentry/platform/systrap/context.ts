@@ -1,4 +1,5 @@
 import * as L from "../../../../ffi/stub/layout.ts";
+import { FOUND_ARGS, FOUND_STATE, FOUND_SYSNO } from "../../../../ffi/exchange.ts";
 import { FPU_LEGACY_SIZE, initFpu, sealFpu } from "../fpu.ts";
 import { type Context, Reg, RegisterFile, Stop } from "../platform.ts";
 import type { Slot } from "../slot.ts";
@@ -68,7 +69,6 @@ const LINE: readonly [Reg, number][] = [
   [Reg.R8, L.S_R8],
   [Reg.R9, L.S_R9],
 ];
-const ARGS_WORD = L.S_RDI >> 2;
 const REGS_WORD = L.S_REGS >> 2;
 const USER_CS = 0x33;
 const USER_SS = 0x2b;
@@ -98,6 +98,10 @@ export class SystrapContext implements Context {
   /** An interrupt signal was sent since the last stop. */
   interruptSent = false;
   released = false;
+  /** Result of the system call under way on the fast path, written when the thread goes on. */
+  returned = 0;
+  hasReturn = false;
+  readonly #args = new Float64Array(6);
   #source: Source = Source.Private;
   /** Byte offset of the ucontext in the slot, valid for Source.Frame. */
   #frame = 0;
@@ -160,11 +164,19 @@ export class SystrapContext implements Context {
   }
 
   /** Reads why the thread posted. Returns false if what it says makes no sense. */
-  readStop(): boolean {
+  readStop(found: Float64Array): boolean {
     this.trapSite = 0;
-    if (this.slot.i32[L.S_STATE >> 2] === L.STATE_FAST) {
+    this.hasReturn = false;
+    if (found[FOUND_STATE] === L.STATE_FAST) {
       this.#source = Source.Fast;
-      this.sysno = this.slot.i32[L.S_RAX >> 2];
+      this.sysno = found[FOUND_SYSNO] | 0;
+      const args = this.#args;
+      args[0] = found[FOUND_ARGS];
+      args[1] = found[FOUND_ARGS + 1];
+      args[2] = found[FOUND_ARGS + 2];
+      args[3] = found[FOUND_ARGS + 3];
+      args[4] = found[FOUND_ARGS + 4];
+      args[5] = found[FOUND_ARGS + 5];
       this.stop = Stop.Syscall;
       return true;
     }
@@ -238,15 +250,18 @@ export class SystrapContext implements Context {
   }
 
   copyArgs(dst: Float64Array): void {
-    const i32 = this.slot.i32;
-    const u32 = this.slot.u32;
     if (this.#source === Source.Fast) {
-      for (let i = 0; i < 6; i++) {
-        const w = ARGS_WORD + 2 * i;
-        dst[i] = i32[w + 1] * 4294967296 + u32[w];
-      }
+      const args = this.#args;
+      dst[0] = args[0];
+      dst[1] = args[1];
+      dst[2] = args[2];
+      dst[3] = args[3];
+      dst[4] = args[4];
+      dst[5] = args[5];
       return;
     }
+    const i32 = this.slot.i32;
+    const u32 = this.slot.u32;
     const base = (this.#frame + L.UC_GREGS) >> 2;
     for (let i = 0; i < 6; i++) {
       const w = base + 2 * G_ARGS[i];
@@ -255,13 +270,16 @@ export class SystrapContext implements Context {
   }
 
   setReturn(v: number): void {
-    let w: number;
-    if (this.#source === Source.Fast) w = L.S_RAX >> 2;
-    else if (this.#source === Source.Frame) w = (this.#frame + L.UC_GREGS + 13 * 8) >> 2;
-    else {
+    if (this.#source === Source.Fast) {
+      this.returned = v;
+      this.hasReturn = true;
+      return;
+    }
+    if (this.#source === Source.Private) {
       this.#file.set(Reg.RAX, v);
       return;
     }
+    const w = (this.#frame + L.UC_GREGS + 13 * 8) >> 2;
     const hi = Math.floor(v / 4294967296);
     this.slot.u32[w] = v - hi * 4294967296;
     this.slot.u32[w + 1] = hi;
@@ -279,6 +297,7 @@ export class SystrapContext implements Context {
         words[2 * r] = u32[at >> 2];
         words[2 * r + 1] = u32[(at >> 2) + 1];
       }
+      if (this.hasReturn) file.set(Reg.RAX, this.returned);
       file.set(Reg.EFLAGS, EFLAGS_FAST);
       this.space.patches.translate(file);
     } else {
@@ -314,6 +333,7 @@ export class SystrapContext implements Context {
         u32[base + 2 * g + 1] = words[2 * i + 1];
       }
     } else {
+      this.hasReturn = false;
       for (let i = 0; i < words.length; i++) u32[REGS_WORD + i] = words[i];
       for (let i = 0; i < LINE.length; i++) {
         const [r, at] = LINE[i];

@@ -1,4 +1,5 @@
 import * as L from "../../../../ffi/stub/layout.ts";
+import { EXCHANGE_RETURN, FOUND_WORDS } from "../../../../ffi/exchange.ts";
 import { addressOf } from "../../../../ffi/syscall.ts";
 import { type AddressSpace, type Context, type Platform, Stop, USER_TOP } from "../platform.ts";
 import { processCpuTime } from "../cpu_time.ts";
@@ -36,18 +37,22 @@ export class Systrap implements Platform {
   readonly wakeFd: number;
   readonly xmaskLow: number;
   readonly xstateSize: number;
-  readonly #spinNative: ReturnType<typeof platformNative>["spin"];
+  readonly #native: ReturnType<typeof platformNative>["exchange"];
   /** Contexts that run, and the addresses of their state words at the same index. */
   readonly #running: SystrapContext[] = [];
   #words = new BigUint64Array(64);
   #halves = new Uint32Array(this.#words.buffer);
-  #wordsAddress = addressOf(this.#words);
-  #next = 0;
+  /** What the native routine found, see FOUND_*. */
+  readonly #found = new Float64Array(FOUND_WORDS);
+  /** Resumed, but not told yet. */
+  #pending: SystrapContext | null = null;
+  #pendingFlags = 0;
 
   constructor(options: SystrapOptions) {
     this.pool = options.pool;
     const native = platformNative();
-    this.#spinNative = native.spin;
+    this.#native = native.exchange;
+    this.#setup();
     const x = probeXstate(native.cpuid);
     this.xmaskLow = x.maskLow;
     this.xstateSize = x.size;
@@ -66,35 +71,21 @@ export class Systrap implements Platform {
 
   resume(context: Context): void {
     const c = context as SystrapContext;
+    if (this.#pending !== null) this.#exchange(0, 0);
     const space = c.space;
-    const u = c.slot.u32;
-    let cmd = c.takeCommands();
-    const ops = space.ops;
+    let flags = c.takeCommands();
     // The thread itself may still have to be made by one of them, while its maker waits (vfork).
-    if (ops.count > 0 && u[L.S_TID >> 2] === UNBORN) this.#runByOther(c);
-    if (ops.count > 0) {
-      let first = 0;
-      while (ops.count - first > L.S_PROGRAM_MAX) {
-        const n = ops.write(u, first);
-        u[L.S_PROG_COUNT >> 2] = n;
-        this.#rpc(c, L.CMD_PROGRAM);
-        first += n;
-      }
-      u[L.S_PROG_COUNT >> 2] = ops.write(u, first);
-      ops.clear();
-      cmd |= L.CMD_PROGRAM;
-    }
-    const retired = space.retired;
-    if (retired.length > 0) {
-      for (let i = 0; i < retired.length; i++) c.retiring.push(retired[i]);
-      retired.length = 0;
+    if (space.ops.count > 0 && c.slot.u32[L.S_TID >> 2] === UNBORN) this.#runByOther(c);
+    if (space.ops.count > 0) flags |= this.#writeProgram(c, space);
+    if (space.retired.length > 0) {
+      for (let i = 0; i < space.retired.length; i++) c.retiring.push(space.retired[i]);
+      space.retired.length = 0;
     }
     c.stop = Stop.None;
     if (c.interruptSent) {
       c.interruptSent = false;
-      u[L.S_INTERRUPT >> 2] = 0;
+      c.slot.u32[L.S_INTERRUPT >> 2] = 0;
     }
-    u[CMD] = cmd;
     const i = this.#running.length;
     if (i >= this.#words.length) this.#grow();
     c.runningIndex = i;
@@ -103,8 +94,25 @@ export class Systrap implements Platform {
     this.#halves[2 * i] = a;
     this.#halves[2 * i + 1] = a / 4294967296;
     space.running++;
-    Atomics.store(c.slot.i32, STATE, L.STATE_RESUME);
-    if (Atomics.load(c.slot.i32, ASLEEP) !== 0) this.host.futexWake(a);
+    // The thread is told by the next look for posts: one native call does both.
+    this.#pending = c;
+    this.#pendingFlags = c.hasReturn ? flags | EXCHANGE_RETURN : flags;
+  }
+
+  /** Writes the queued operations into the slot; returns the command that runs them. */
+  #writeProgram(c: SystrapContext, space: SystrapAddressSpace): number {
+    const ops = space.ops;
+    const u = c.slot.u32;
+    let first = 0;
+    while (ops.count - first > L.S_PROGRAM_MAX) {
+      const n = ops.write(u, first);
+      u[L.S_PROG_COUNT >> 2] = n;
+      this.#rpc(c, L.CMD_PROGRAM);
+      first += n;
+    }
+    u[L.S_PROG_COUNT >> 2] = ops.write(u, first);
+    ops.clear();
+    return L.CMD_PROGRAM;
   }
 
   /** Has a stopped thread of the same space do the queued operations, if there is one. */
@@ -126,12 +134,21 @@ export class Systrap implements Platform {
     }
   }
 
+  /** Tells the pending thread to go on, then looks for posts; the index of one, or -1. */
+  #exchange(count: number, rounds: number): number {
+    const c = this.#pending;
+    if (c === null) return this.#native(0, 0, 0, count, rounds);
+    this.#pending = null;
+    c.hasReturn = false;
+    return this.#native(c.slot.hostAddress, c.returned, this.#pendingFlags, count, rounds);
+  }
+
   #grow(): void {
     const words = new BigUint64Array(this.#words.length * 2);
     words.set(this.#words);
     this.#words = words;
     this.#halves = new Uint32Array(words.buffer);
-    this.#wordsAddress = addressOf(words);
+    this.#setup();
   }
 
   /** Has a stopped thread do commands and wait again. It must be in a waiting state. */
@@ -169,31 +186,22 @@ export class Systrap implements Platform {
     if (p !== null) this.host.interrupt(p, tid);
   }
 
-  poll(): SystrapContext | null {
-    const running = this.#running;
-    const n = running.length;
-    let i = this.#next;
-    for (let k = 0; k < n; k++) {
-      if (i >= n) i = 0;
-      const c = running[i];
-      if ((Atomics.load(c.slot.i32, STATE) & 1) !== 0) {
-        this.#next = i + 1;
-        this.#stopped(c);
-        return c;
-      }
-      i++;
-    }
-    return null;
+  #setup(): void {
+    platformNative().exchange_setup(addressOf(this.#words), addressOf(this.#found));
   }
 
-  spin(): SystrapContext | null {
+  poll(rounds = 0): SystrapContext | null {
     const n = this.#running.length;
     if (n === 0) return null;
-    const i = this.#spinNative(this.#wordsAddress, n, SPIN_ROUNDS);
+    const i = this.#exchange(n, rounds);
     if (i < 0) return null;
     const c = this.#running[i];
     this.#stopped(c);
     return c;
+  }
+
+  spin(): SystrapContext | null {
+    return this.poll(SPIN_ROUNDS);
   }
 
   #stopped(c: SystrapContext): void {
@@ -203,7 +211,7 @@ export class Systrap implements Platform {
       for (let i = 0; i < r.length; i += 2) this.pool.unref(r[i], r[i + 1]);
       r.length = 0;
     }
-    if (!c.readStop()) {
+    if (!c.readStop(this.#found)) {
       c.stop = Stop.Dead;
       return;
     }
@@ -233,6 +241,7 @@ export class Systrap implements Platform {
 
   /** Takes a context that was killed off the list. */
   forget(c: SystrapContext): void {
+    if (this.#pending === c) this.#pending = null;
     if (c.runningIndex >= 0) this.#remove(c);
   }
 
@@ -274,6 +283,7 @@ export class Systrap implements Platform {
   }
 
   prepareSleep(): boolean {
+    if (this.#pending !== null) this.#exchange(0, 0);
     this.host.setAsleep(true);
     const running = this.#running;
     for (let i = 0; i < running.length; i++) {
