@@ -41,6 +41,7 @@ import {
   IN_MOVED_FROM,
   IN_MOVED_TO,
 } from "../../abi/eventfd.ts";
+import { privilegeBits } from "./attributes.ts";
 import type { VfsContext } from "./context.ts";
 import type { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
@@ -48,7 +49,14 @@ import type { Mount } from "./mount.ts";
 import { notifyDentry, notifyDir } from "./notify.ts";
 import { newGroup, newMode } from "./open.ts";
 import { Last, WALK_PARENT } from "./path_walk.ts";
-import { MAY_EXEC, MAY_WRITE, mayDelete, permission } from "./permissions.ts";
+import {
+  MAY_EXEC,
+  MAY_READ,
+  MAY_WRITE,
+  mayDelete,
+  ownerOrCapable,
+  permission,
+} from "./permissions.ts";
 import type { Vfs } from "./vfs.ts";
 
 /** The place for a new name. Filled by {@link startCreate}. */
@@ -172,6 +180,13 @@ export function symlinkAt(
   return typeof made === "number" ? made : finishCreate(vfs, made, false);
 }
 
+/** Whether fs.protected_hardlinks, which is on (proc(5)), lets `ctx` give the file another name. */
+function mayLink(ctx: VfsContext, inode: Inode): boolean {
+  if (ownerOrCapable(ctx.creds, inode)) return true;
+  return inode.isRegular && privilegeBits(inode.mode) === 0 &&
+    permission(ctx.creds, inode, MAY_READ | MAY_WRITE) === 0;
+}
+
 /** linkat(2). */
 export function linkAt(
   vfs: Vfs,
@@ -195,6 +210,7 @@ export function linkAt(
   if (inode.isDir) return -EPERM;
   if (inode.nlink === 0 && !inode.linkable) return -ENOENT;
   if (inode.nlink >= 65000) return -EMLINK;
+  if (!mayLink(ctx, inode)) return -EPERM;
   const dir = place.parent.inode!;
   const done = dir.link(ctx, place.dentry.name, inode);
   if (done !== 0) return done;

@@ -1,6 +1,6 @@
 // hot: every path goes through `run`.
 
-import { EBADF, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from "../../abi/errno.ts";
+import { EACCES, EBADF, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from "../../abi/errno.ts";
 import {
   AT_FDCWD,
   NAME_MAX,
@@ -11,10 +11,11 @@ import {
   RESOLVE_NO_XDEV,
 } from "../../abi/fcntl.ts";
 import { MS_NOSYMFOLLOW } from "../../abi/mount.ts";
-import { S_IFDIR, S_IFLNK, S_IFMT } from "../../abi/stat.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT, S_ISVTX, S_IWOTH } from "../../abi/stat.ts";
 import type { VfsContext } from "./context.ts";
 import type { Dentry } from "./dentry.ts";
 import type { DentryCache } from "./dentry_cache.ts";
+import type { Inode } from "./inode.ts";
 import type { Mount } from "./mount.ts";
 import { Path } from "./path.ts";
 import { MAY_EXEC, permission } from "./permissions.ts";
@@ -324,6 +325,7 @@ export class PathWalk {
       this.memoable = false;
       if ((this.resolve & RESOLVE_NO_MAGICLINKS) !== 0) return -ELOOP;
     }
+    if (!this.mayFollow(parent.inode!, inode)) return -EACCES;
     const target = inode.followLink(this.ctx);
     if (typeof target === "number") return target;
     if (typeof target !== "string") {
@@ -345,6 +347,15 @@ export class PathWalk {
       this.dentry = parent;
     }
     return target;
+  }
+
+  /**
+   * Whether fs.protected_symlinks, which is on (proc(5)), lets the walk follow a link: in a sticky
+   * directory that all may write to, only one's own or the directory owner's.
+   */
+  private mayFollow(dir: Inode, link: Inode): boolean {
+    return (dir.mode & (S_ISVTX | S_IWOTH)) !== (S_ISVTX | S_IWOTH) ||
+      link.uid === this.ctx.creds.fsuid || link.uid === dir.uid;
   }
 
   /**
