@@ -34,6 +34,9 @@ import { NeighbourTable } from "../network/neighbour.ts";
 import { PROTOCOL_KERNEL, type RouteEntry, RouteType, TABLE_MAIN } from "../network/route.ts";
 import { LocalAddress } from "../network/routing.ts";
 import { finishChecksum, segmentTcp } from "../network/segmentation.ts";
+import { Packets } from "../transport/packet_endpoint.ts";
+import { Ping } from "../transport/ping.ts";
+import { Raw } from "../transport/raw.ts";
 import { Tcp } from "../transport/tcp/protocol.ts";
 import { Udp } from "../transport/udp.ts";
 import {
@@ -80,6 +83,9 @@ export class Stack implements AddressManager {
   readonly icmpv6: Icmpv6;
   readonly udp: Udp;
   readonly tcp: Tcp;
+  readonly raw: Raw;
+  readonly ping: Ping;
+  readonly packets: Packets;
   readonly loopback: NetworkInterface;
   private readonly loopbackDevice: LoopbackDevice;
   private readonly ethernet = new EthernetView();
@@ -117,6 +123,9 @@ export class Stack implements AddressManager {
     this.groups.reporter6 = mld;
     this.udp = new Udp(ctx, this.output, this.groups, this.errors4, this.errors6);
     this.tcp = new Tcp(ctx, this.output);
+    this.raw = new Raw(ctx, this.output, this.groups);
+    this.ping = new Ping(ctx, this.output, this.groups, this.icmpv4, this.icmpv6);
+    this.packets = new Packets(ctx);
     this.loopbackDevice = new LoopbackDevice();
     this.loopbackDevice.onPending = () => {
       if (this.onPending !== null) this.onPending();
@@ -163,6 +172,7 @@ export class Stack implements AddressManager {
     }
     ctx.routes.interfaces[at.index] = at;
     this.byName.set(name, at);
+    this.packets.updateTaps();
     device.onReceive = (packet) => this.receive(packet, at);
     return at;
   }
