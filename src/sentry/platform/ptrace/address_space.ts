@@ -1,5 +1,6 @@
 import { STUB_CLONE_FLAGS } from "../../../../ffi/stub/filter.ts";
 import * as L from "../../../../ffi/stub/layout.ts";
+import { processCpuTime, threadCpuTime } from "../cpu_time.ts";
 import { OpQueue } from "../op_queue.ts";
 import { type AddressSpace, type Context, Stop, type TextMemory, USER_TOP } from "../platform.ts";
 import type { StubProcess } from "../stub_host.ts";
@@ -79,6 +80,15 @@ export class PtraceAddressSpace implements AddressSpace {
     this.contexts.push(c);
     this.platform.adopt(c);
     return c;
+  }
+
+  /** CPU time that a thread of this space has used, nanoseconds. */
+  cpuTime(c: PtraceContext): number {
+    const p = this.process;
+    if (p === null || c.tid === 0) return 0;
+    const pid = this.platform.host.pidOf(p);
+    const used = this.#unclean ? threadCpuTime(pid, c.tid) : processCpuTime(pid);
+    return c.tid === pid ? Math.max(0, used - p.cpuBase) : used;
   }
 
   /** True if the process of `c` may run another program. */

@@ -197,6 +197,11 @@ export class PtraceContext implements Context {
     this.#dirty = true;
   }
 
+  /** CPU time that the thread has used, nanoseconds. */
+  cpuTime(): number {
+    return this.space.cpuTime(this);
+  }
+
   setAnswer(_which: number, _value: number): void {
     // Every system call comes to the sentry on this platform.
   }

@@ -1,5 +1,6 @@
 import * as L from "../../../../ffi/stub/layout.ts";
 import { type Context, type Platform, Reg, RegisterFile, Stop, USER_TOP } from "../platform.ts";
+import { processCpuTime } from "../cpu_time.ts";
 import { Slot } from "../slot.ts";
 import { platformNative, StubHost, type StubProcess } from "../stub_host.ts";
 import type { FramePool } from "../systrap/patch_table.ts";
@@ -260,6 +261,7 @@ export class PtracePlatform implements Platform {
       this.kill(p);
       return;
     }
+    p.cpuBase = processCpuTime(this.host.pidOf(p));
     c.space.ops.clear();
     c.space.ops.unmap(0, USER_TOP);
     if (this.#runQueue(c, c.space)) this.#idle.push(p);
