@@ -112,9 +112,8 @@ static void test_queue(void) {
 
 static void fault_handler(int sig, siginfo_t *info, void *context) {
   ucontext_t *uc = context;
-  int protection = (uc->uc_mcontext.gregs[REG_ERR] & 1) != 0;
-  printf("fault: %s code=%d address=%p trap=%d protection=%d\n", strsignal(sig), info->si_code, info->si_addr,
-         (int)uc->uc_mcontext.gregs[REG_TRAPNO], protection);
+  printf("fault: %s code=%d address=%p trap=%d\n", strsignal(sig), info->si_code, info->si_addr,
+         (int)uc->uc_mcontext.gregs[REG_TRAPNO]);
   siglongjmp(jump, 1);
 }
 
