@@ -1,0 +1,157 @@
+/** What is measured, and what each figure should reach. */
+
+/** What a figure is compared with. */
+export type Yardstick =
+  | "native"
+  | "mailbox"
+  | "gvisor"
+  | "runc"
+  | "slower of native and runc"
+  | "absolute";
+
+/** A figure to reach: at most `factor` times the yardstick (or at least, for `atLeast`). */
+export interface Goal {
+  factor: number;
+  of: Yardstick;
+}
+
+/** One guest program's run and what it prints. */
+export interface Benchmark {
+  /** The name that the program prints its value under. */
+  name: string;
+  title: string;
+  /** Program in the bundle's `bench` directory, with its arguments. */
+  program: string[];
+  goals?: Goal[];
+  /** Once is enough: it takes seconds. */
+  slow?: boolean;
+}
+
+export const BENCHMARKS: readonly Benchmark[] = [
+  {
+    name: "getppid",
+    title: "`getppid`",
+    program: ["syscalls", "getppid"],
+    goals: [{ factor: 0.5, of: "native" }],
+  },
+  {
+    name: "getpid",
+    title: "`getpid`",
+    program: ["syscalls", "getpid"],
+    goals: [{ factor: 0.5, of: "native" }],
+  },
+  {
+    name: "clock_gettime",
+    title: "`clock_gettime` (vDSO)",
+    program: ["clock"],
+  },
+  {
+    name: "empty",
+    title: "empty system call",
+    program: ["syscalls", "empty"],
+    goals: [{ factor: 1.5, of: "mailbox" }],
+  },
+  {
+    name: "empty_unpatchable",
+    title: "empty system call, unpatchable site",
+    program: ["syscalls", "empty_unpatchable"],
+    goals: [{ factor: 1 / 8, of: "gvisor" }],
+  },
+  {
+    name: "pread",
+    title: "`pread` of 1 byte, cached",
+    program: ["files", "pread"],
+    goals: [{ factor: 2.5, of: "mailbox" }],
+  },
+  {
+    name: "stat",
+    title: "`stat`",
+    program: ["files", "stat"],
+    goals: [{ factor: 4, of: "mailbox" }],
+  },
+  {
+    name: "open_close",
+    title: "`open` + `close`",
+    program: ["files", "open_close"],
+    goals: [{ factor: 8, of: "mailbox" }],
+  },
+  {
+    name: "pipe_round_trip",
+    title: "pipe round trip, two processes",
+    program: ["exchange", "pipe_round_trip"],
+    goals: [{ factor: 2, of: "slower of native and runc" }],
+  },
+  {
+    name: "futex_ping_pong",
+    title: "futex ping-pong, two threads",
+    program: ["exchange", "futex_ping_pong"],
+  },
+  {
+    name: "fork_exit_wait",
+    title: "`fork` + `exit` + `wait`",
+    program: ["processes", "fork_exit_wait"],
+    goals: [{ factor: 5, of: "native" }],
+  },
+  {
+    name: "fork_exec",
+    title: "`fork` + `exec` + `wait` of a static program",
+    program: ["processes", "fork_exec"],
+  },
+  {
+    name: "page_fault",
+    title: "touch one fresh page",
+    program: ["memory", "page_fault"],
+  },
+  {
+    name: "mmap_touch_munmap",
+    title: "`mmap`, touch 16 pages, `munmap`",
+    program: ["memory", "mmap_touch_munmap"],
+  },
+  {
+    name: "compute",
+    title: "computing, one step",
+    program: ["compute"],
+    goals: [{ factor: 1 / 0.98, of: "native" }],
+  },
+  {
+    name: "shell_loop",
+    title: "shell loop, 1,000 × `/bin/true`",
+    program: ["processes", "shell_loop"],
+    slow: true,
+  },
+];
+
+/** Measured from outside, so no guest program prints it. */
+export const START: Benchmark = {
+  name: "start_to_exit",
+  title: "start to exit of `true`",
+  program: ["true"],
+  goals: [{ factor: 0.5, of: "gvisor" }, { factor: 2, of: "runc" }],
+};
+
+export const MEMORY: Benchmark = {
+  name: "sleeping_memory",
+  title: "private memory of a sleeping sandbox",
+  program: ["sleeper"],
+  goals: [{ factor: 40e6, of: "absolute" }],
+};
+
+export const PROPORTIONAL: Benchmark = {
+  name: "sleeping_pss",
+  title: "proportional memory of a sleeping sandbox",
+  program: ["sleeper"],
+};
+
+export const IDLE: Benchmark = {
+  name: "sleeping_cpu",
+  title: "CPU use of a sleeping sandbox",
+  program: ["sleeper"],
+  goals: [{ factor: 0.01, of: "absolute" }],
+};
+
+/** Round trip through a cache line: what no system call that another core answers can undercut. */
+export const MAILBOX: Benchmark = {
+  name: "mailbox",
+  title: "mailbox limit",
+  program: ["exchange", "mailbox"],
+};
