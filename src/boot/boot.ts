@@ -9,8 +9,9 @@ import type { BootOptions, SandboxConfig } from "../container/config.ts";
 import { RunscError } from "../container/error.ts";
 import type { ContainerSpec } from "../container/oci_spec.ts";
 import { registerDevices } from "../sentry/fs/dev/devices.ts";
-import { registerDevPts } from "../sentry/fs/devpts/ptmx.ts";
 import { ConsoleRelay } from "../sentry/fs/hostfd/console_relay.ts";
+import { registerProc } from "../sentry/fs/proc/proc_file_system.ts";
+import { registerSys } from "../sentry/fs/sys/sys_file_system.ts";
 import { drainHostOutput } from "../sentry/fs/hostfd/host_file.ts";
 import { registerMemoryFileSystems } from "../sentry/fs/register.ts";
 import { bytesToString } from "../sentry/kernel/bytes.ts";
@@ -39,6 +40,7 @@ import { rootContext } from "../sentry/vfs/setup.ts";
 import { Vfs } from "../sentry/vfs/vfs.ts";
 import { findExecutable } from "./executable.ts";
 import { SignalForwarding } from "./forwarding.ts";
+import { HostTerminal } from "./host_terminal.ts";
 import { createPlatform } from "./platform.ts";
 import { credentialsOf, rlimitsOf } from "./process_spec.ts";
 import { buildMounts } from "./root_fs.ts";
@@ -108,7 +110,8 @@ function runContainer(
   const vfs = kernel.vfs;
   registerMemoryFileSystems(vfs);
   registerDevices(kernel);
-  registerDevPts(vfs);
+  registerProc(kernel);
+  registerSys(kernel);
   const relay = options.terminal ? new ConsoleRelay(kernel, poller, 0, 1) : null;
   const ns = buildMounts(kernel, spec, options);
   const creds = credentialsOf(process, kernel.userNs);
@@ -164,13 +167,14 @@ function waitForInit(
   trace: SyscallTrace | null,
 ): number {
   const loop = new RunLoop({ kernel, poller, handlers, refusal, trace });
-  if (terminal) Deno.stdin.setRaw(true);
+  const host = terminal ? new HostTerminal(0) : null;
+  host?.makeRaw();
   try {
     loop.run(() => init.isZombie || init.isReaped);
   } finally {
     drainHostOutput();
     kernel.vfs.sync();
-    if (terminal) Deno.stdin.setRaw(false);
+    host?.restore();
   }
   const code = init.exitCode;
   return (code & 0x7f) !== 0 ? 128 + (code & 0x7f) : (code >> 8) & 0xff;

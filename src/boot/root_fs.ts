@@ -64,11 +64,14 @@ const FLAG_OPTIONS: ReadonlyMap<string, readonly [set: number, clear: number]> =
   ["tmpcopyup", [0, 0]],
 ]);
 
-/** Options that make sense to the host's own file system only. */
-const DROPPED_OPTIONS = /^(newinstance|ptmxmode=|mode=0?620$|gid=\d+$)/;
-
 /** Types a container may go without, as most programs do. */
-const OPTIONAL_TYPES: ReadonlySet<string> = new Set(["proc", "mqueue", "cgroup", "cgroup2", "sysfs"]);
+const OPTIONAL_TYPES: ReadonlySet<string> = new Set([
+  "proc",
+  "mqueue",
+  "cgroup",
+  "cgroup2",
+  "sysfs",
+]);
 
 /** Builds the mount namespace; throws a RunscError where the host's side of a mount is missing. */
 export function buildMounts(
@@ -123,8 +126,7 @@ function mountOne(kernel: Kernel, ctx: PlainContext, mount: OciMount, options: B
     return;
   }
   const type = mount.type ?? "";
-  const text = data.filter((option) => !(type === "devpts" && DROPPED_OPTIONS.test(option)))
-    .join(",");
+  const text = data.join(",");
   const source = utf8ToByteString(mount.source ?? type);
   const fs = vfs.createFileSystem(ctx, type, source, flags, text);
   if (fs === -ENODEV && OPTIONAL_TYPES.has(type)) {

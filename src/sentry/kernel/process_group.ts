@@ -82,7 +82,7 @@ export class ProcessGroup {
     for (const member of this.members) {
       if (member === ignored || member.isZombie) continue;
       const parent = member.parent;
-      if (parent === null || parent.pid.ns.reaper === parent) continue;
+      if (parent === null) continue;
       if (parent.pgrp !== this && parent.pgrp.session === this.session) return false;
     }
     return true;

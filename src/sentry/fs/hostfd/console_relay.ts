@@ -88,6 +88,7 @@ export class ConsoleRelay {
   private outEnd: number;
   private inputEnded: boolean;
   private pumping: boolean;
+  private typing: boolean;
 
   /** Makes a terminal in the devpts that will be mounted first, and makes it the console. */
   constructor(kernel: Kernel, poller: HostPoller, hostIn: number, hostOut: number) {
@@ -112,6 +113,7 @@ export class ConsoleRelay {
     this.outEnd = 0;
     this.inputEnded = false;
     this.pumping = false;
+    this.typing = false;
     terminal.masterQueue.add(this.waiter);
     setConsole(kernel, terminal);
     this.resize();
@@ -150,6 +152,14 @@ export class ConsoleRelay {
 
   /** Moves what was typed on the host into the terminal. */
   pumpInput(): void {
+    // What is typed may flush the queue (a signal character), which tells of room and leads back here.
+    if (this.typing) return;
+    this.typing = true;
+    this.moveInput();
+    this.typing = false;
+  }
+
+  private moveInput(): void {
     for (;;) {
       while (this.typedAt < this.typedEnd) {
         const n = this.terminal.type(this.typed, this.typedAt, this.typedEnd - this.typedAt);
