@@ -30,6 +30,7 @@ import * as process from "./process.ts";
 import * as rw from "./rw.ts";
 import * as sched from "./sched.ts";
 import * as signal from "./signal.ts";
+import * as socket from "./socket.ts";
 import * as stat from "./stat.ts";
 import * as sync from "./sync.ts";
 import * as time from "./time.ts";
@@ -70,6 +71,7 @@ export const handlers: readonly (SyscallHandler | undefined)[] = bindHandlers({
   rw,
   sched,
   signal,
+  socket,
   stat,
   sync,
   time,

@@ -4,6 +4,7 @@ import { EINVAL } from "../../abi/errno.ts";
 import { O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY } from "../../abi/fcntl.ts";
 import { RLIMIT_NOFILE } from "../../abi/resource.ts";
 import { S_IFIFO } from "../../abi/stat.ts";
+import { bindPipe } from "../fs/pipe/fifo.ts";
 import { Pipe } from "../fs/pipe/pipe.ts";
 import { PipeFile } from "../fs/pipe/pipe_file.ts";
 import type { Task } from "../kernel/task.ts";
@@ -25,6 +26,7 @@ function makePipe(t: Task, flags: number): number {
   const cloexec = (flags & O_CLOEXEC) !== 0;
   const pipe = new Pipe();
   const path = pipePath(t.kernel.vfs, S_IFIFO | 0o600, t.creds.fsuid, t.creds.fsgid);
+  bindPipe(path.inode, pipe);
   const reader = new PipeFile(path, O_RDONLY | kept, pipe);
   const writer = new PipeFile(path, O_WRONLY | kept, pipe);
   const limit = t.group.rlimits.soft[RLIMIT_NOFILE];

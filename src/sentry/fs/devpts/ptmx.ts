@@ -5,6 +5,7 @@ import type { FileSystem } from "../../vfs/file_system.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { Path } from "../../vfs/path.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
+import { HostFdInode } from "../hostfd/host_file.ts";
 import { openTerminal } from "../tty/tty_file.ts";
 import { DevPts, PTS_MAJOR, PtsInode } from "./dev_pts.ts";
 import { PtyMaster } from "./pty_master.ts";
@@ -38,6 +39,7 @@ export function registerDevPts(vfs: Vfs): void {
 
 /** Opens a slave by its entry in a devpts. */
 function openSlave(ctx: VfsContext, flags: number, path: Path, inode: Inode): File | number {
+  if (inode instanceof HostFdInode) return inode.open(ctx, flags, path);
   if (!(inode instanceof PtsInode) || inode.terminal === null) return -EIO;
   return openTerminal(ctx, flags, path, inode.terminal);
 }

@@ -4,7 +4,7 @@ import { F_GETFL, O_ACCMODE, O_APPEND } from "../../../abi/fcntl.ts";
 import * as IO from "../../../abi/ioctl.ts";
 import { readI64 } from "../../../abi/int64.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../../abi/poll.ts";
-import { S_IFCHR, S_IFMT, S_IFREG } from "../../../abi/stat.ts";
+import { S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../../../abi/stat.ts";
 import { type HostPoller, HostWatch } from "../../kernel/host_poller.ts";
 import type { Task } from "../../kernel/task.ts";
 import { WaitQueue } from "../../kernel/wait.ts";
@@ -12,6 +12,7 @@ import type { IoBuffer } from "../../mm/io_buffer.ts";
 import { AnonInode } from "../../vfs/anon.ts";
 import type { VfsContext } from "../../vfs/context.ts";
 import { File } from "../../vfs/file.ts";
+import type { Path } from "../../vfs/path.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import { raiseSigpipe } from "../pipe/pipe_file.ts";
 import { HostStream } from "./host_stream.ts";
@@ -26,9 +27,14 @@ const statView = new DataView(stat.buffer);
 const undrained: Set<HostFile> = new Set();
 
 /** The inode of an inherited descriptor: what fstat(2) of the host says, but for names and owners. */
-class HostFdInode extends AnonInode {
-  constructor(vfs: Vfs, mode: number, fd: number) {
+export class HostFdInode extends AnonInode {
+  private readonly poller: HostPoller;
+  private readonly fd: number;
+
+  constructor(vfs: Vfs, poller: HostPoller, mode: number, fd: number) {
     super(vfs.anon.anon, mode);
+    this.poller = poller;
+    this.fd = fd;
     libc.fstat(fd, stat);
     this.rdev = readI64(statView, 40);
     this.copyTimes();
@@ -39,6 +45,15 @@ class HostFdInode extends AnonInode {
         set: () => {},
       });
     }
+  }
+
+  /** Opened again by way of /proc/PID/fd (as /dev/stdout does): another use of the same thing. */
+  override open(_ctx: VfsContext, flags: number, path: Path): File | number {
+    return new HostFile(this.fs.vfs, this.poller, this.fd, path, flags);
+  }
+
+  override truncate(_ctx: VfsContext, size: number): number {
+    return libc.ftruncate(this.fd, size);
   }
 
   private copyTimes(): void {
@@ -75,13 +90,12 @@ export class HostFile extends File {
   private pending: Uint8Array | null;
 
   /** Wraps the host's `fd`, which stays open. */
-  constructor(vfs: Vfs, poller: HostPoller, fd: number) {
-    const flags = Math.max(libc.fcntl(fd, F_GETFL, null), 0);
+  constructor(vfs: Vfs, poller: HostPoller, fd: number, path: Path | null = null, given = 0) {
+    const flags = path === null ? Math.max(libc.fcntl(fd, F_GETFL, null), 0) : given;
     const stream = new HostStream(fd, flags & O_ACCMODE);
-    const inode = new HostFdInode(vfs, stream.mode, fd);
     super(
-      vfs.anon.anon.path(`host:[${inode.ino}]`, inode),
-      flags & (O_ACCMODE | O_APPEND),
+      path ?? hostPath(vfs, poller, fd, stream.mode),
+      flags & (path === null ? O_ACCMODE | O_APPEND : ~0),
     );
     this.stream = stream;
     this.poller = poller;
@@ -243,6 +257,22 @@ export class HostFile extends File {
   private close(): void {
     this.poller.remove(this.watch);
     this.stream.close(false);
+  }
+}
+
+function hostPath(vfs: Vfs, poller: HostPoller, fd: number, mode: number): Path {
+  const inode = new HostFdInode(vfs, poller, mode, fd);
+  return vfs.anon.anon.path(`${labelOf(mode)}:[${inode.ino}]`, inode);
+}
+
+function labelOf(mode: number): string {
+  switch (mode & S_IFMT) {
+    case S_IFIFO:
+      return "pipe";
+    case S_IFSOCK:
+      return "socket";
+    default:
+      return "host";
   }
 }
 

@@ -7,11 +7,17 @@ import type { VfsContext } from "../../vfs/context.ts";
 import type { File } from "../../vfs/file.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { Path } from "../../vfs/path.ts";
+import { HostFdInode } from "../hostfd/host_file.ts";
 import { Pipe } from "./pipe.ts";
 import { PipeFile } from "./pipe_file.ts";
 
 /** The pipes of FIFOs that are open; one lives as long as its inode does. */
 const pipes: WeakMap<Inode, Pipe> = new WeakMap();
+
+/** Lets opening `inode` (through /proc/PID/fd) lead to an unnamed pipe that exists already. */
+export function bindPipe(inode: Inode, pipe: Pipe): void {
+  pipes.set(inode, pipe);
+}
 
 /** An open of a FIFO that waits for the other end: kept in the task's block state. */
 class PendingOpen {
@@ -35,6 +41,7 @@ export function openFifo(
   path: Path,
   inode: Inode,
 ): File | number {
+  if (inode instanceof HostFdInode) return inode.open(ctx, flags, path);
   let pipe = pipes.get(inode);
   if (pipe === undefined) {
     pipe = new Pipe();
