@@ -32,6 +32,8 @@ class PooledText {
 /** A bounded set of byte strings, by their bytes. */
 export class TextPool {
   readonly #slots: (PooledText | null)[] = new Array(SLOTS).fill(null);
+  /** The hash seen last in each slot: a text is kept when it comes a second time. */
+  readonly #seen: Int32Array = new Int32Array(SLOTS);
 
   /** The bytes of `view` from `at` to the first NUL before `stop`; null if there is none, or it is far. */
   read(view: DataView, at: number, stop: number): string | null {
@@ -67,14 +69,15 @@ export class TextPool {
       while (i < words && own[i] === view.getInt32(at + i * 4, true)) i++;
       if (i === words) return known.text;
     }
-    return this.#add(slot, view, at, p);
+    return this.#add(slot, hash, view, at, p);
   }
 
-  #add(slot: number, view: DataView, at: number, end: number): string {
+  #add(slot: number, hash: number, view: DataView, at: number, end: number): string {
     const codes: number[] = [];
     for (let p = at; p < end; p++) codes.push(view.getUint8(p));
     const text = String.fromCharCode.apply(null, codes);
-    this.#slots[slot] = new PooledText(text);
+    if (this.#seen[slot] === hash) this.#slots[slot] = new PooledText(text);
+    this.#seen[slot] = hash;
     return text;
   }
 }

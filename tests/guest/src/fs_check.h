@@ -36,9 +36,11 @@ static const char *fs_error(void) {
     fflush(stdout);                                                  \
   } while (0)
 
-/* Goes to a fresh directory. */
+/* Goes to a fresh directory in $FS_DIR, or /tmp. */
 static inline void fs_enter(void) {
-  char dir[] = "/tmp/fs_guest_XXXXXX";
+  const char *base = getenv("FS_DIR");
+  char dir[256];
+  snprintf(dir, sizeof dir, "%s/fs_guest_XXXXXX", base ? base : "/tmp");
   if (!mkdtemp(dir) || chdir(dir) != 0) {
     perror("mkdtemp");
     exit(1);
@@ -49,7 +51,7 @@ static inline void fs_enter(void) {
 /* Removes the directory that fs_enter made. */
 static inline void fs_leave(void) {
   char cmd[4200], cwd[4096];
-  if (!getcwd(cwd, sizeof cwd) || strncmp(cwd, "/tmp/fs_guest_", 14) != 0) return;
+  if (!getcwd(cwd, sizeof cwd) || !strstr(cwd, "/fs_guest_")) return;
   if (chdir("/") != 0) return;
   snprintf(cmd, sizeof cmd, "rm -rf '%s'", cwd);
   if (system(cmd) != 0) printf("rm failed\n");

@@ -9,6 +9,10 @@ export class OverlayLink extends MemoryInode {
     super(fs, S_IFLNK | 0o777, uid, gid);
   }
 
+  override get blocks(): number {
+    return this.below!.blocks;
+  }
+
   override readlink(ctx: VfsContext): string | number {
     return this.below!.readlink(ctx);
   }
