@@ -11,6 +11,7 @@ import {
   O_PATH,
   O_RDONLY,
   O_RDWR,
+  O_TMPFILE,
   RENAME_EXCHANGE,
 } from "../../../abi/fcntl.ts";
 import { direntType, DT_UNKNOWN, S_IFBLK, S_IFCHR, S_IFMT } from "../../../abi/stat.ts";
@@ -198,9 +199,25 @@ export class HostDir extends HostInode {
     return r !== 0 ? r : this.made(name, uid, gid);
   }
 
+  override tmpfile(_ctx: VfsContext, mode: number, uid: number, gid: number): Inode | number {
+    if (!this.fs.writable) return -EROFS;
+    const dirFd = this.hostFd(O_PATH);
+    if (dirFd < 0) return dirFd;
+    const fd = libc.openat(dirFd, DOT, O_TMPFILE | O_RDWR | O_CLOEXEC, mode & 0o7777);
+    if (fd < 0) return fd;
+    libc.fchmod(fd, mode & 0o7777);
+    libc.fchown(fd, uid, gid);
+    const r = stat.fd(fd);
+    const inode = r !== 0 ? r : this.fs.inodeFor(this, NAMELESS, stat);
+    if (typeof inode === "number") libc.close(fd);
+    else inode.keepFd(fd, O_RDWR);
+    return inode;
+  }
+
   override link(_ctx: VfsContext, name: string, target: Inode): number {
     if (!this.fs.writable) return -EROFS;
     const t = target as HostInode;
+    if (t.nlink === 0) return this.nameFirst(name, t);
     if (t.parent === null) return -EXDEV;
     const fromFd = t.parent.hostFd(O_PATH);
     if (fromFd < 0) return fromFd;
@@ -209,6 +226,19 @@ export class HostDir extends HostInode {
     const r = libc.linkat(fromFd, t.name, toFd, libc.cstr(stringToBytes(name)), 0);
     if (r !== 0) return r;
     t.nlink++;
+    return this.changed();
+  }
+
+  /** Gives a file of {@link tmpfile} its first name. */
+  private nameFirst(name: string, target: HostInode): number {
+    const toFd = this.hostFd(O_PATH);
+    if (toFd < 0) return toFd;
+    const to = libc.cstr(stringToBytes(name));
+    const r = libc.linkat(target.hostFd(O_RDWR), EMPTY, toFd, to, AT_EMPTY_PATH);
+    if (r !== 0) return r;
+    target.relocate(this, to);
+    target.nlink = 1;
+    target.linkable = false;
     return this.changed();
   }
 
@@ -265,3 +295,4 @@ export class HostDir extends HostInode {
 
 const DOT = libc.cstr(".");
 const EMPTY = libc.cstr("");
+const NAMELESS = libc.cstr("");

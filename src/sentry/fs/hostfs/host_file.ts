@@ -8,6 +8,8 @@ import {
   FALLOC_FL_KEEP_SIZE,
   O_RDONLY,
   O_RDWR,
+  SEEK_DATA,
+  SEEK_HOLE,
 } from "../../../abi/fcntl.ts";
 import type { IoBuffer } from "../../mm/io_buffer.ts";
 import { PageCache, type PageFiller } from "../../mm/page_cache.ts";
@@ -102,6 +104,13 @@ export class HostFile extends HostInode {
     this.size = cache.size;
     if (n > 0) this.touchModified(ctx.kernel.clock.realtime());
     return n;
+  }
+
+  override seekData(_ctx: VfsContext, offset: number, data: boolean): number {
+    const r = this.cache === null ? 0 : this.cache.sync();
+    if (r !== 0) return r;
+    const fd = this.hostFd(O_RDONLY);
+    return fd < 0 ? fd : libc.lseek(fd, offset, data ? SEEK_DATA : SEEK_HOLE);
   }
 
   override truncate(ctx: VfsContext, size: number): number {

@@ -144,6 +144,12 @@ export abstract class HostInode extends Inode {
     if (this.hostFd(this.fs.writable ? O_RDWR : O_RDONLY) >= 0) this.fs.fds.pin(this.slot);
   }
 
+  /** Takes over a descriptor of a file that can't be found by name. */
+  keepFd(fd: number, flags: number): void {
+    this.fs.fds.fill(this.slot, fd, flags);
+    this.fs.fds.pin(this.slot);
+  }
+
   /** It was moved. */
   relocate(parent: HostDir, name: Uint8Array): void {
     if (parent !== this.parent) {
