@@ -21,6 +21,9 @@ import { RegularFile } from "../../vfs/regular_file.ts";
 import { HostInode } from "./host_inode.ts";
 import type { HostStat } from "./host_stat.ts";
 
+/** More than this is not left for later to be written back. */
+const MAX_UNWRITTEN = 16 << 20;
+
 /** Reads pages from the host. */
 class HostReader implements PageFiller {
   protected readonly file: HostFile;
@@ -41,6 +44,7 @@ class HostReader implements PageFiller {
       if (n === 0) break;
       done += n;
     }
+    this.file.fs.pages.add(count);
     return done;
   }
 }
@@ -67,6 +71,8 @@ class HostReaderWriter extends HostReader {
  */
 export class HostFile extends HostInode {
   private cache: PageCache | null = null;
+  /** Bytes written since the cache was last written back for their sake. */
+  private unwritten = 0;
 
   override prepareContent(): PageCache {
     if (this.cache === null) {
@@ -102,7 +108,13 @@ export class HostFile extends HostInode {
     const cache = this.prepareContent();
     const n = cache.write(io, pos, length);
     this.size = cache.size;
-    if (n > 0) this.touchModified(ctx.kernel.clock.realtime());
+    if (n <= 0) return n;
+    this.touchModified(ctx.kernel.clock.realtime());
+    this.unwritten += n;
+    if (this.unwritten > MAX_UNWRITTEN) {
+      this.unwritten = 0;
+      cache.sync();
+    }
     return n;
   }
 

@@ -32,6 +32,7 @@ import { HostFile } from "./host_file.ts";
 import type { HostInode } from "./host_inode.ts";
 import { HostLink, HostNode } from "./host_node.ts";
 import { HostStat } from "./host_stat.ts";
+import { PageBudget } from "./page_budget.ts";
 
 /** Host descriptors that one host file system keeps open at most, those of unlinked files aside. */
 const MAX_FDS = 256;
@@ -72,6 +73,7 @@ export class HostFileSystem extends FileSystem {
   readonly rootFd: number;
   readonly writable: boolean;
   readonly fds: FdCache;
+  readonly pages: PageBudget;
   private readonly inodes: Map<number, Map<number, HostInode>>;
   private readonly devices: Map<number, number>;
   private readonly hiddenDevices: Map<number, boolean>;
@@ -87,6 +89,7 @@ export class HostFileSystem extends FileSystem {
     this.writable = writable;
     this.readOnly = !writable;
     this.fds = new FdCache(MAX_FDS);
+    this.pages = new PageBudget(vfs.kernel);
     this.inodes = new Map();
     this.devices = new Map();
     this.hiddenDevices = new Map();
