@@ -5,6 +5,7 @@ import { AT_FDCWD } from "../../abi/fcntl.ts";
 import { PlainContext } from "../vfs/context.ts";
 import type { FdTable } from "../vfs/fd_table.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
+import { watchCpuLimit } from "./cpu_limit.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Kernel } from "./kernel.ts";
 import type { NsProxy } from "./namespaces.ts";
@@ -87,6 +88,7 @@ export function startProcess(kernel: Kernel, start: ProcessStart): Task | number
   kernel.taskCount++;
   kernel.forks++;
   kernel.accounts.addTasks(t.creds.ruid, 1);
+  watchCpuLimit(group);
   enterProgram(t, program);
   start.prepare?.(t);
   kernel.enqueue(t);

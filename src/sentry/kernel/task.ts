@@ -278,6 +278,8 @@ export class Task {
     const cpu = this.#unaccounted();
     this.usage.userTime += cpu;
     this.accountedCpu += cpu;
+    const peak = this.mm.table.peak * 4;
+    if (peak > this.usage.maxRss) this.usage.maxRss = peak;
     return this.usage;
   }
 

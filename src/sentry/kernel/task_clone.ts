@@ -38,6 +38,7 @@ import { SIG_DFL, SIG_IGN } from "../../abi/signals.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { type Context, Reg, USER_TOP } from "../platform/platform.ts";
 import { publishAnswers } from "./answers.ts";
+import { watchCpuLimit } from "./cpu_limit.ts";
 import type { Credentials } from "./credentials.ts";
 import { MAX_PID_NS_LEVEL, PidNamespace } from "./pid.ts";
 import { PidFile } from "./pidfd.ts";
@@ -248,6 +249,7 @@ function startProcess(t: Task, child: Task, request: CloneRequest): void {
   }
   if (group.parent !== null) group.parent.children.add(group);
   from.pgrp.add(group);
+  watchCpuLimit(group);
 }
 
 function handlersFor(from: ThreadGroup, request: CloneRequest): SignalHandlers {

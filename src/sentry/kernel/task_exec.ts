@@ -4,7 +4,7 @@ import { EAGAIN, EINTR } from "../../abi/errno.ts";
 import { SIG_DFL, SIG_IGN, SIGCHLD, SS_DISABLE } from "../../abi/signals.ts";
 import { type Context, Reg } from "../platform/platform.ts";
 import { publishAnswers } from "./answers.ts";
-import { type Program, prepareProgram } from "./program.ts";
+import { prepareProgram, type Program } from "./program.ts";
 import { clearChildTid, exitRobustList } from "./robust_list.ts";
 import { resetFpu } from "./signal_frame.ts";
 import type { SignalHandlers } from "./signal_set.ts";

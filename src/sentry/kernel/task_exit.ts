@@ -113,11 +113,11 @@ function endGroup(group: ThreadGroup): void {
   group.stopUnreported = false;
   group.continueUnreported = false;
   if (group.timers !== null) group.timers.stop(group);
+  if (group.cpuLimit !== null) kernel.timers.cancel(group.cpuLimit);
   for (const timer of group.posixTimers.values()) timer.disarm();
   group.posixTimers.clear();
   flushSignals(group.leader, group.sharedPending, -1, -1);
   group.handlers.users--;
-  group.exitedUsage.maxRss = Math.max(group.exitedUsage.maxRss, group.leader.usage.maxRss);
 
   const session = group.session;
   if (session.leader === group) {

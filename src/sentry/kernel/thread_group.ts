@@ -2,6 +2,7 @@
 
 import type { Pid } from "./pid.ts";
 import type { ProcessGroup, Session } from "./process_group.ts";
+import type { CpuLimitTimer } from "./cpu_limit.ts";
 import type { IntervalTimers } from "./interval_timer.ts";
 import type { PosixTimer } from "./posix_timer.ts";
 import { Rlimits } from "./rlimits.ts";
@@ -18,6 +19,7 @@ export class Usage {
   majorFaults = 0;
   voluntarySwitches = 0;
   involuntarySwitches = 0;
+  /** KiB. */
   maxRss = 0;
 
   /** Adds another one. */
@@ -56,6 +58,7 @@ export class ThreadGroup {
   readonly sharedPending: PendingSignals = new PendingSignals();
   rlimits: Rlimits = new Rlimits();
   timers: IntervalTimers | null = null;
+  cpuLimit: CpuLimitTimer | null = null;
   readonly posixTimers: Map<number, PosixTimer> = new Map();
   nextPosixTimer = 0;
 

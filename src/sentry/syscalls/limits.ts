@@ -3,9 +3,10 @@
 import { CAP_SYS_NICE, CAP_SYS_RESOURCE } from "../../abi/capability.ts";
 import { EACCES, EFAULT, EINVAL, EPERM, ESRCH } from "../../abi/errno.ts";
 import { readU64, write64 } from "../../abi/int64.ts";
-import { RLIM_NLIMITS, RLIMIT_NICE, RLIMIT_NOFILE } from "../../abi/resource.ts";
+import { RLIM_NLIMITS, RLIMIT_CPU, RLIMIT_NICE, RLIMIT_NOFILE } from "../../abi/resource.ts";
 import { PRIO_PGRP, PRIO_PROCESS, PRIO_USER } from "../../abi/sched.ts";
 import { NR_OPEN } from "../vfs/fd_table.ts";
+import { watchCpuLimit } from "../kernel/cpu_limit.ts";
 import type { Task } from "../kernel/task.ts";
 import type { ThreadGroup } from "../kernel/thread_group.ts";
 
@@ -82,6 +83,7 @@ function setLimits(
   if (resource === RLIMIT_NOFILE && hard > NR_OPEN) return -EPERM;
   if (hard > group.rlimits.hard[resource] && !t.creds.capable(CAP_SYS_RESOURCE)) return -EPERM;
   group.rlimits.set(resource, soft, hard);
+  if (resource === RLIMIT_CPU) watchCpuLimit(group);
   return 0;
 }
 
