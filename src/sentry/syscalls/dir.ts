@@ -1,6 +1,6 @@
-import { EBADF, EINVAL, ENOENT, ENOTDIR, EPERM, ERANGE } from "../../abi/errno.ts";
+import { EBADF, EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, ERANGE } from "../../abi/errno.ts";
 import { CAP_SYS_CHROOT } from "../../abi/capability.ts";
-import { AT_FDCWD, O_PATH } from "../../abi/fcntl.ts";
+import { AT_FDCWD, O_PATH, PATH_MAX } from "../../abi/fcntl.ts";
 import { write64 } from "../../abi/int64.ts";
 import { putString } from "../kernel/bytes.ts";
 import type { Task } from "../kernel/task.ts";
@@ -84,8 +84,8 @@ export function sys_getcwd(t: Task): number {
   const name = pathName(cwd, t.fs.root, "(unreachable)");
   const size = t.args[1];
   const length = name.length + 1;
+  if (length > PATH_MAX) return -ENAMETOOLONG;
   if (size >= 0 && size < length) return -ERANGE;
-  if (length > t.scratch.length) return -ERANGE;
   putString(t.scratch, 0, name);
   t.scratch[name.length] = 0;
   const r = t.copyOut(t.args[0], length);

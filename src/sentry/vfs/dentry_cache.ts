@@ -62,10 +62,17 @@ export class DentryCache {
 
   /** Takes a dentry and all beneath it out of the tree. */
   unhashTree(d: Dentry): void {
-    if (d.children !== null) {
-      for (const child of [...d.children.values()]) this.unhashTree(child);
+    if (d.children === null) {
+      this.unhash(d);
+      return;
     }
-    this.unhash(d);
+    // Trees may be deeper than the stack of this program. Children go before what they lie in.
+    const all = [d];
+    for (let i = 0; i < all.length; i++) {
+      const children = all[i].children;
+      if (children !== null) { for (const child of children.values()) all.push(child); }
+    }
+    for (let i = all.length - 1; i >= 0; i--) this.unhash(all[i]);
   }
 
   /** Forgets the negative entries beneath a directory. */

@@ -1,4 +1,4 @@
-import { EAGAIN, EDEADLK } from "../../abi/errno.ts";
+import { EAGAIN, EDEADLK, ENOLCK } from "../../abi/errno.ts";
 import { F_UNLCK, F_WRLCK } from "../../abi/fcntl.ts";
 import { WaitQueue } from "../kernel/wait.ts";
 import type { FdTable } from "./fd_table.ts";
@@ -9,6 +9,9 @@ export type LockOwner = FdTable | File;
 
 /** The end of a lock that reaches to the end of the file, however long it becomes. */
 export const LOCK_TO_END = Number.MAX_SAFE_INTEGER;
+
+/** Byte-range locks that one file may have. */
+const MAX_RANGES = 16384;
 
 /** A byte-range lock on [start, end). */
 export class RangeLock {
@@ -48,7 +51,10 @@ export class LockState {
 
   /** Sets, changes or removes (F_UNLCK) the lock of `owner` on [start, end). */
   set(owner: LockOwner, pid: number, type: number, start: number, end: number): number {
-    if (type !== F_UNLCK && this.conflict(owner, type, start, end) !== null) return -EAGAIN;
+    if (type !== F_UNLCK) {
+      if (this.conflict(owner, type, start, end) !== null) return -EAGAIN;
+      if (this.ranges.length >= MAX_RANGES) return -ENOLCK;
+    }
     const kept: RangeLock[] = [];
     let weaker = false;
     for (const l of this.ranges) {

@@ -17,7 +17,6 @@ class HiddenTmpfs extends Tmpfs {
   constructor(ctx: VfsContext, vfs: Vfs) {
     super(ctx, vfs);
     this.maxPages = Infinity;
-    this.maxInodes = Infinity;
     this.mount = new Mount(this, this.rootDentry, "tmpfs", 0);
     this.mount.refs++;
   }

@@ -60,9 +60,4 @@ export class OverlayDir extends MemoryDir {
     if (this.whiteouts === null) this.whiteouts = new Set();
     this.whiteouts.add(name);
   }
-
-  override discard(): void {
-    super.discard();
-    this.whiteouts = null;
-  }
 }

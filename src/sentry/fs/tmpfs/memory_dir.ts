@@ -193,9 +193,14 @@ export class MemoryDir extends MemoryInode {
 
   /** Frees all content beneath, when the file system goes. */
   override discard(): void {
-    for (const inode of this.entries.values()) {
-      if (inode instanceof MemoryInode) inode.discard();
+    // Trees may be deeper than the stack of this program.
+    const dirs: MemoryDir[] = [this];
+    for (let dir = dirs.pop(); dir !== undefined; dir = dirs.pop()) {
+      for (const inode of dir.entries.values()) {
+        if (inode instanceof MemoryDir) dirs.push(inode);
+        else if (inode instanceof MemoryInode) inode.discard();
+      }
+      dir.entries.clear();
     }
-    this.entries.clear();
   }
 }

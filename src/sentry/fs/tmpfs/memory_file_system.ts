@@ -9,6 +9,9 @@ import { MemoryFile } from "./memory_file.ts";
 import type { MemoryInode } from "./memory_inode.ts";
 import { MemoryLink, MemoryNode } from "./memory_node.ts";
 
+/** Inodes that one file system in memory may have unless told otherwise: they live in the heap. */
+export const MAX_INODES = 1 << 20;
+
 /** A file system whose files live in the memory of the sandbox, within limits. */
 export abstract class MemoryFileSystem extends FileSystem implements PageQuota {
   readonly frames: FrameAllocator;
@@ -28,7 +31,7 @@ export abstract class MemoryFileSystem extends FileSystem implements PageQuota {
     super(vfs, typeName, magic);
     this.frames = vfs.kernel.frames;
     this.maxPages = Infinity;
-    this.maxInodes = Infinity;
+    this.maxInodes = MAX_INODES;
     this.usedPages = 0;
     this.usedInodes = 0;
     // What Linux's tmpfs counts for an entry, "." and ".." included.

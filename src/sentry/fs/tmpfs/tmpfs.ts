@@ -5,7 +5,7 @@ import type { VfsContext } from "../../vfs/context.ts";
 import type { FileSystem } from "../../vfs/file_system.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import { MemoryDir } from "./memory_dir.ts";
-import { MemoryFileSystem } from "./memory_file_system.ts";
+import { MAX_INODES, MemoryFileSystem } from "./memory_file_system.ts";
 import { parseId, parseMode, parseOptions, parseSize } from "./mount_options.ts";
 
 const PAGE = 4096;
@@ -16,12 +16,13 @@ const IGNORED = new Set(["huge", "mpol", "inode32", "inode64", "noswap", "nr_blo
 export class Tmpfs extends MemoryFileSystem {
   readonly root: MemoryDir;
   private shownMode: number;
+  private shownSize: boolean;
 
   constructor(ctx: VfsContext, vfs: Vfs) {
     super(vfs, "tmpfs", TMPFS_MAGIC);
     // As on Linux, half of memory unless told otherwise.
-    this.maxPages = Math.floor(this.frames.frames / 2);
-    this.maxInodes = this.maxPages;
+    this.maxPages = Math.floor(this.frames.limit / 2);
+    this.shownSize = false;
     this.shownMode = 0o1777;
     this.defaultSeals = F_SEAL_SEAL;
     this.root = this.newDir(ctx, 0o1777, 0, 0);
@@ -43,12 +44,13 @@ export class Tmpfs extends MemoryFileSystem {
           const pages = n === 0 ? Infinity : Math.ceil(n / PAGE);
           if (pages < this.usedPages) return -EINVAL;
           this.maxPages = pages;
+          this.shownSize = true;
           break;
         }
         case "nr_inodes": {
           const n = parseSize(value, 0);
           if (n < 0 || (n !== 0 && n < this.usedInodes)) return -EINVAL;
-          this.maxInodes = n === 0 ? Infinity : n;
+          this.maxInodes = n === 0 ? MAX_INODES : n;
           break;
         }
         case "mode": {
@@ -79,7 +81,7 @@ export class Tmpfs extends MemoryFileSystem {
 
   override showOptions(): string {
     let text = "";
-    if (this.maxPages !== Infinity) text += `,size=${this.maxPages * 4}k`;
+    if (this.shownSize && this.maxPages !== Infinity) text += `,size=${this.maxPages * 4}k`;
     if (this.shownMode !== 0o1777) text += `,mode=${this.shownMode.toString(8)}`;
     return text.slice(1);
   }
