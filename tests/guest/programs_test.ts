@@ -11,15 +11,22 @@ const HERE = new URL(".", import.meta.url).pathname;
 /** Programs that are run linked statically too: with their own C library, without a dynamic linker. */
 const STATIC = new Set(["kernel_threads.c", "kernel_signals.c", "kernel_clone.c"]);
 
-const INTERPRETERS: Record<string, string> = { sh: "bash", py: "python3", pl: "perl", busybox: "busybox" };
+const INTERPRETERS: Record<string, string> = {
+  sh: "bash",
+  py: "python3",
+  pl: "perl",
+  busybox: "busybox",
+};
 
 function filesIn(directory: string, pattern: RegExp): string[] {
-  return [...Deno.readDirSync(directory)].map(({ name }) => name).filter((n) => pattern.test(n)).sort();
+  return [...Deno.readDirSync(directory)].map(({ name }) => name).filter((n) => pattern.test(n))
+    .sort();
 }
 
 function optionsOf(path: string): GuestOptions {
   const head = Deno.readTextFileSync(path).split("\n", 12).join("\n");
-  const word = (key: string) => new RegExp(`\\b${key}: (.*?)(?: \\*/)?$`, "m").exec(head)?.[1].trim();
+  const word = (key: string) =>
+    new RegExp(`\\b${key}: (.*?)(?: \\*/)?$`, "m").exec(head)?.[1].trim();
   return {
     needs: (word("needs") ?? "").split(/\s+/).filter((name) => name !== ""),
     stderr: word("stderr") !== "any",

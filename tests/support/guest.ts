@@ -37,7 +37,7 @@ export interface GuestOptions {
   platforms?: string[];
   env?: Record<string, string>;
   stdin?: string | Uint8Array;
-  /** Milliseconds for each run; 40,000 without it. */
+  /** Milliseconds for each run; 25,000 without it. */
   timeout?: number;
   /** Whether standard error has to be the same too; it has to without it. */
   stderr?: boolean;
@@ -60,7 +60,7 @@ export async function sandboxed(
 
 function withEnvironment(options: RunOptions): RunOptions {
   return {
-    timeout: 40_000,
+    timeout: 25_000,
     ...options,
     clearEnv: true,
     env: { ...ENVIRONMENT, ...options.env },
@@ -104,7 +104,9 @@ export function compare(
       code: o.code,
       stdout: normalize(o.stdout),
       // What the sandbox says of itself is never the program's.
-      stderr: stderr ? normalize(o.stderr) : /^(runsc|error|\S*panic)[: ].*$/m.exec(o.stderr)?.[0] ?? "",
+      stderr: stderr
+        ? normalize(o.stderr)
+        : /^(runsc|error|\S*panic)[: ].*$/m.exec(o.stderr)?.[0] ?? "",
     });
     const expected = pick(outcome);
     if (!stderr) expected.stderr = "";

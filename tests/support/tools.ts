@@ -18,6 +18,8 @@ export function findTool(name: string): string | null {
 /** Whether any of these programs is missing, which then is told once, for a test to be left out. */
 export function isMissing(test: string, needs: string[]): boolean {
   const missing = needs.filter((name) => findTool(name) === null);
-  if (missing.length > 0) console.log(`left out: ${test}: no ${missing.join(", ")} on this machine`);
+  if (missing.length > 0) {
+    console.log(`left out: ${test}: no ${missing.join(", ")} on this machine`);
+  }
   return missing.length > 0;
 }
