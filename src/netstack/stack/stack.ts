@@ -5,6 +5,7 @@ import { type Packet, PacketType } from "../core/packet.ts";
 import type { Random } from "../core/random.ts";
 import type { LinkDevice } from "../link/device.ts";
 import { LoopbackDevice } from "../link/loopback.ts";
+import { PacketFilter } from "../filter/filter.ts";
 import { Arp } from "../network/arp.ts";
 import { type Clock, NetContext } from "../network/context.ts";
 import { Groups } from "../network/groups.ts";
@@ -61,6 +62,7 @@ import {
   ICMP_UNREACHABLE,
 } from "../wire/icmp.ts";
 import { eui64 } from "../wire/ndp.ts";
+import { IPPROTO_TCP } from "../wire/ipv4.ts";
 
 const LINK_LOCAL_PREFIX: IpAddress = ipFromWords(0xfe800000, 0, 0, 0);
 /** Interfaces of one stack. */
@@ -87,6 +89,8 @@ export class Stack implements AddressManager {
   readonly ping: Ping;
   readonly packets: Packets;
   readonly loopback: NetworkInterface;
+  /** Filter, tracking and translation; null until {@link Stack.enableFilter}. */
+  filter: PacketFilter | null = null;
   private readonly loopbackDevice: LoopbackDevice;
   private readonly ethernet = new EthernetView();
   private readonly byName = new Map<string, NetworkInterface>();
@@ -134,6 +138,31 @@ export class Stack implements AddressManager {
     if (typeof lo === "number") throw new Error("the loopback interface is always the first");
     this.loopback = lo;
     ctx.routes.loopback = lo;
+  }
+
+  /** Sends packets through a filter from now on; it costs every packet, so not before rules come. */
+  enableFilter(): PacketFilter {
+    if (this.filter !== null) return this.filter;
+    const filter = new PacketFilter(this.ctx, {
+      reject: (packet, tcpReset, code) => this.reject(packet, tcpReset, code),
+    });
+    this.filter = filter;
+    this.ctx.hooks = filter;
+    return filter;
+  }
+
+  /** Stops filtering and forgets all rules and connections. */
+  disableFilter(): void {
+    this.filter?.tracks.flush();
+    this.filter = null;
+    this.ctx.hooks = null;
+  }
+
+  private reject(packet: Packet, tcpReset: boolean, code: number): void {
+    packet.networkStart = packet.start;
+    if (tcpReset && packet.upper === IPPROTO_TCP) this.tcp.reset(packet);
+    else if (packet.protocol === ETH_P_IP) this.errors4.send(packet, ICMP_UNREACHABLE, code, 0);
+    else this.errors6.send(packet, ICMP6_UNREACHABLE, code, 0);
   }
 
   /** Brings loopback up with its usual addresses. */

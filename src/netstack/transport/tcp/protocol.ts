@@ -51,6 +51,13 @@ export class Tcp implements TransportHandler {
     packet.release();
   }
 
+  /** Resets the sender of a packet that a filter rejected; it stays the caller's. */
+  reset(packet: Packet): void {
+    const v = this.view;
+    if (!v.wrap(packet.bytes, packet.transportStart, packet.end)) return;
+    sendResetFor(this.shared, v, packet.dst, packet.src, packet.inIndex);
+  }
+
   private handle(packet: Packet): void {
     const v = this.view;
     const counters = this.ctx.counters;
