@@ -4,6 +4,7 @@ import type { Packet } from "../core/packet.ts";
 import { hashTuple } from "../core/random.ts";
 import { SECOND, Timer } from "../core/timer.ts";
 import type { NetContext } from "../network/context.ts";
+import type { IpAddress } from "../wire/address.ts";
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from "../wire/ipv4.ts";
 import { IPPROTO_ICMPV6 } from "../wire/ipv6.ts";
 import { ACK, FIN, RST, SYN } from "../wire/tcp.ts";
@@ -128,6 +129,23 @@ export class ConnTrack {
   /** Whether a flow already has `t` as the way its replies look. */
   isReplyTaken(t: Tuple): boolean {
     return this.findReply(t) !== null || this.findOriginal(t) !== null;
+  }
+
+  /** The original direction of the flow whose replies go from `src` to `dst`, or null. */
+  originalOf(
+    protocol: number,
+    src: IpAddress,
+    srcPort: number,
+    dst: IpAddress,
+    dstPort: number,
+  ): Tuple | null {
+    const t = this.tuple;
+    t.protocol = protocol;
+    t.src = src;
+    t.srcPort = srcPort;
+    t.dst = dst;
+    t.dstPort = dstPort;
+    return this.findReply(t)?.original ?? null;
   }
 
   /** Finds or makes the connection of a packet and notes both in the packet and `state`. */

@@ -16,7 +16,7 @@ import {
   type Rule,
   type TableName,
 } from "./rules.ts";
-import { PacketParts } from "./tuple.ts";
+import { PacketParts, type Tuple } from "./tuple.ts";
 
 const CHAIN_NAMES: readonly string[] = [
   "PREROUTING",
@@ -313,6 +313,17 @@ export class PacketFilter implements PacketHooks, MatchContext {
         return Verdict.Drop;
     }
     return this.nat.setUp(c, side, range) ? Verdict.Accept : Verdict.Drop;
+  }
+
+  /** SO_ORIGINAL_DST: where the peer of a connection thinks it connected to, or null. */
+  originalDestination(
+    protocol: number,
+    local: IpAddress,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+  ): Tuple | null {
+    return this.tracks.originalOf(protocol, local, localPort, remote, remotePort);
   }
 
   private masqueradeAddress(): IpAddress | null {

@@ -68,7 +68,7 @@ export function sendSynOf(t: Tcb): number {
 export function startConnect(t: Tcb, iss: number): number {
   t.iss = iss;
   t.sndUna = iss;
-  t.sndNxt = (iss + 1) | 0;
+  t.sndNxt = (iss + 1 + t.synData) | 0;
   t.synAcked = false;
   t.tsOffset = t.shared.timestampOffset(t.local, t.remote);
   t.state = TcpState.SynSent;
@@ -178,6 +178,7 @@ export function segmentInSynSent(t: Tcb, v: TcpView, index: number): void {
   else t.cwnd = 1;
   t.rto = t.rtt.rto;
   const acked = (v.acknowledgement - t.iss - 1) | 0;
+  if (t.synCookie !== null) learnCookie(t, v, acked);
   establish(t);
   if (acked > 0) t.sendRing.discard(Math.min(acked, t.sendRing.length));
   t.sndUna = v.acknowledgement;
@@ -187,6 +188,15 @@ export function segmentInSynSent(t: Tcb, v: TcpView, index: number): void {
   enterQuickAck(t);
   sendAck(t);
   t.notify(POLLOUT | POLLWRNORM);
+}
+
+/** Remembers the cookie in a SYN-ACK; forgets one with which data was not taken. */
+function learnCookie(t: Tcb, v: TcpView, acked: number): void {
+  if (v.cookieLength > 0) {
+    t.shared.rememberCookie(t.remote, v.bytes.slice(v.cookieAt, v.cookieAt + v.cookieLength));
+  } else if (t.synData > 0 && acked === 0) t.shared.forgetCookie(t.remote);
+  if (acked > 0) t.ctx.counters.tcpFastOpenActive++;
+  t.synCookie = null;
 }
 
 /** Whether the echoed timestamp is of no SYN of ours. */

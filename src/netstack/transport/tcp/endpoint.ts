@@ -12,6 +12,7 @@ import {
   EISCONN,
   ENETUNREACH,
   ENOTCONN,
+  EOPNOTSUPP,
   EPIPE,
 } from "../../core/errno.ts";
 import type { ByteSink, ByteSource } from "../../core/io.ts";
@@ -34,16 +35,15 @@ import type { Binding } from "../binding.ts";
 import { SHUT_RD, SHUT_WR } from "../endpoint.ts";
 import { bindPort, portConflicts } from "../ports.ts";
 import { isWritable } from "./ack.ts";
-import { createCongestionControl } from "./congestion.ts";
-import { keepAliveTime, startConnect } from "./connect.ts";
+import { startConnect } from "./connect.ts";
 import { CaState, INFINITE_SSTHRESH, RTO_INITIAL, TcpState } from "./constants.ts";
-import { announcedMss, sendAck, sendReset, updateMss } from "./emit.ts";
+import { announcedMss, sendReset, updateMss } from "./emit.ts";
 import { finish, WAKE_ALL } from "./lifecycle.ts";
 import { output } from "./output.ts";
 import { windowUpdate } from "./receive.ts";
 import { RttEstimator } from "./rtt.ts";
 import type { TcpShared } from "./shared.ts";
-import { Tcb } from "./tcb.ts";
+import { TcpSocketOptions } from "./socket_options.ts";
 import { TimeWait } from "./time_wait.ts";
 import { ConnectionTimer } from "./timers.ts";
 import { moderateReceiveBuffer } from "./window.ts";
@@ -54,13 +54,15 @@ export interface HalfOpen {
 }
 
 /** A TCP endpoint. */
-export class TcpEndpoint extends Tcb {
+export class TcpEndpoint extends TcpSocketOptions {
   readonly timer: ConnectionTimer = new ConnectionTimer(this);
   /** Half-open connections of a listener. */
   readonly halfOpen = new Set<HalfOpen>();
   private hasBoundPort = false;
   private wasConnected = false;
   private countedOrphan = false;
+  private fastOpenSource: ByteSource | null = null;
+  private fastOpenLength = 0;
   /** First sequence number to use, if a record in TIME_WAIT was replaced. */
   private replacedSequence: number | null = null;
 
@@ -129,6 +131,7 @@ export class TcpEndpoint extends Tcb {
     this.advertisedMss = announcedMss(this, route);
     updateMss(this, route);
     this.wasConnected = true;
+    this.takeSynData();
     let iss = this.shared.initialSequence(this.local, this.localPort, address, port);
     if (this.replacedSequence !== null) iss = this.replacedSequence;
     this.replacedSequence = null;
@@ -140,6 +143,41 @@ export class TcpEndpoint extends Tcb {
       return e;
     }
     return -EINPROGRESS;
+  }
+
+  /**
+   * MSG_FASTOPEN: connects with data in the SYN if the server's cookie is known, else asks for
+   * one. Returns the bytes taken, or -EINPROGRESS if none were.
+   */
+  connectWithData(
+    address: IpAddress,
+    port: number,
+    index: number,
+    src: ByteSource,
+    len: number,
+  ): number {
+    if ((this.ctx.settings.tcpFastOpen & 1) === 0) return -EOPNOTSUPP;
+    if (this.state !== TcpState.Close) return this.connect(address, port, index);
+    const cookie = this.shared.knownCookie(address);
+    this.fastOpenSource = cookie === null ? null : src;
+    this.fastOpenLength = len;
+    this.synCookie = cookie ?? NO_COOKIE;
+    const r = this.connect(address, port, index);
+    this.fastOpenSource = null;
+    if (r !== -EINPROGRESS || this.synData === 0) return r;
+    return this.sendRing.length;
+  }
+
+  /** Puts the data that goes with the SYN into the send buffer. */
+  private takeSynData(): void {
+    const src = this.fastOpenSource;
+    this.synData = 0;
+    this.sendRing.clear();
+    if (src === null) return;
+    // As much as a segment holds; options of the SYN take up to 40 bytes.
+    const n = this.sendRing.append(src, Math.min(this.fastOpenLength, this.mss - 40));
+    if (n > 0) this.synData = n;
+    this.account();
   }
 
   private choosePort(): number {
@@ -384,7 +422,7 @@ export class TcpEndpoint extends Tcb {
     const bothClosed = this.readClosed && this.writeClosed;
     if (bothClosed || state === TcpState.Close) mask |= POLLHUP;
     if (this.readClosed) mask |= POLLIN | POLLRDNORM | POLLRDHUP;
-    if (state !== TcpState.SynSent && state !== TcpState.SynReceived) {
+    if (state !== TcpState.SynSent && (state !== TcpState.SynReceived || this.fastOpened)) {
       let readable = this.receiveRing.length;
       if (
         this.urgentState !== 0 && !this.oobInline && this.urgentSeq === this.copiedSeq &&
@@ -505,80 +543,7 @@ export class TcpEndpoint extends Tcb {
   markConnected(): void {
     this.wasConnected = true;
   }
-
-  /** TCP_NODELAY. */
-  setNoDelay(on: boolean): void {
-    this.noDelay = on;
-    if (on) output(this);
-  }
-
-  /** TCP_CORK. */
-  setCork(on: boolean): void {
-    this.cork = on;
-    if (!on) output(this);
-  }
-
-  /** SO_KEEPALIVE. */
-  setKeepAlive(on: boolean): void {
-    this.keepAlive = on;
-    if (!this.isSynchronized) return;
-    this.keepAliveAt = on ? this.ctx.clock.now() + keepAliveTime(this) : Infinity;
-    this.rearm();
-  }
-
-  /** TCP_KEEPIDLE, in ns. */
-  setKeepIdle(ns: number): void {
-    this.keepIdle = ns;
-    if (this.keepAlive) this.setKeepAlive(true);
-  }
-
-  /** TCP_QUICKACK. */
-  setQuickAck(on: boolean): void {
-    this.pingPong = !on;
-    if (!on || !this.isSynchronized) return;
-    if (this.ackPending) {
-      sendAck(this);
-      this.rearm();
-    }
-  }
-
-  /** TCP_CONGESTION; false if there is no such algorithm. */
-  setCongestionControl(name: string): boolean {
-    const c = createCongestionControl(name);
-    if (c !== null) this.control = c;
-    return c !== null;
-  }
-
-  /** TCP_MAXSEG. */
-  setMaxSegment(bytes: number): number {
-    if (bytes !== 0 && (bytes < 88 || bytes > 32767)) return -EINVAL;
-    this.maxSegment = bytes;
-    if (this.route !== null) updateMss(this, this.route);
-    return 0;
-  }
-
-  /** TCP_MAXSEG read back. */
-  get segmentSize(): number {
-    return this.state === TcpState.Close && this.maxSegment > 0 ? this.maxSegment : this.mss;
-  }
-
-  /** TCP_WINDOW_CLAMP. */
-  setWindowClamp(bytes: number): number {
-    if (bytes === 0 && this.state !== TcpState.Close) return -EINVAL;
-    this.windowClamp = bytes === 0 ? 0 : Math.max(bytes, 1152);
-    return 0;
-  }
-
-  override setSendBuffer(bytes: number, force = false): void {
-    super.setSendBuffer(bytes, force);
-    this.sendLocked = true;
-    if (isWritable(this)) this.notify(POLLOUT | POLLWRNORM);
-  }
-
-  override setReceiveBuffer(bytes: number, force = false): void {
-    super.setReceiveBuffer(bytes, force);
-    this.receiveLocked = true;
-  }
 }
 
+const NO_COOKIE = new Uint8Array(0);
 const urgentByte = new Uint8Array(1);

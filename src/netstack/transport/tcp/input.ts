@@ -207,7 +207,7 @@ function takeData(t: Tcb, v: TcpView, length: number): boolean {
     return false;
   }
   const before1 = t.rcvNxt;
-  receiveData(t, v, v.at + v.headerLength, length);
+  receiveData(t, v, v.at + v.headerLength, length, v.sequence);
   if (t.urgentState === 1) fetchUrgent(t);
   if (t.finSeen && t.rcvNxt === t.finSeq) return takeFin(t);
   if (t.rcvNxt !== before1) notifyReadable(t);

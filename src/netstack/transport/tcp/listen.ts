@@ -6,12 +6,14 @@ import { POLLIN, POLLRDNORM } from "../../core/poll.ts";
 import { SECOND, Timer } from "../../core/timer.ts";
 import { ACK, CWR, ECE, FIN, RST, SYN, type TcpView } from "../../wire/tcp.ts";
 import { Binding } from "../binding.ts";
-import { establish } from "./connect.ts";
-import { after, before, RTO_INITIAL, RTO_MAX } from "./constants.ts";
+import { establish, sendSynOf } from "./connect.ts";
+import { after, before, RetransmitTimer, RTO_INITIAL, RTO_MAX, TcpState } from "./constants.ts";
 import { announcedMss, sendResetFor, sendSyn, updateMss } from "./emit.ts";
 import { type HalfOpen, TcpEndpoint } from "./endpoint.ts";
 import { segmentArrives } from "./input.ts";
 import { createCongestionControl } from "./congestion.ts";
+import { armRetransmit } from "./output.ts";
+import { receiveData } from "./receive.ts";
 import type { TcpShared } from "./shared.ts";
 import {
   checkCookie,
@@ -58,6 +60,8 @@ export class SynRequest extends Binding implements HalfOpen {
   ecn = false;
   tos = 0;
   isCookie = false;
+  /** Whether the client asked for a Fast Open cookie. */
+  giveCookie = false;
   retransmits = 0;
   private rto: number = RTO_INITIAL;
   private startedAt = 0;
@@ -148,7 +152,7 @@ export class SynRequest extends Binding implements HalfOpen {
       tos: (v4 ? listener.ip.tos : listener.ip.trafficClass) & 0xfc,
       options: null,
       mark: listener.mark,
-      cookie: null,
+      cookie: this.giveCookie ? this.shared.fastOpenCookie(this.local, this.remote) : null,
       data: null,
     });
   }
@@ -245,8 +249,43 @@ function takeSyn(
   }
   r.iss = wantedSequence ??
     shared.initialSequence(r.local, r.localPort, r.remote, r.remotePort);
+  if (v.cookieAt >= 0 && takeFastOpen(listener, r, v)) return;
   r.start();
   r.answer();
+}
+
+/** Fast Open: with the right cookie the data of a SYN is taken at once (RFC 7413 4.2.1). */
+function takeFastOpen(listener: TcpEndpoint, r: SynRequest, v: TcpView): boolean {
+  const enabled = (listener.ctx.settings.tcpFastOpen & 2) !== 0;
+  if (!enabled || listener.fastOpenQueue <= 0) return false;
+  const right = listener.shared.fastOpenCookie(r.local, r.remote);
+  let valid = v.cookieLength === right.length;
+  for (let i = 0; valid && i < right.length; i++) valid = v.bytes[v.cookieAt + i] === right[i];
+  const length = v.end - v.at - v.headerLength;
+  let pending = 0;
+  for (let i = 0; i < listener.acceptQueue.length; i++) {
+    if (listener.acceptQueue.at(i)?.state === TcpState.SynReceived) pending++;
+  }
+  if (!valid || pending >= listener.fastOpenQueue) {
+    r.giveCookie = !valid;
+    return false;
+  }
+  const t = createChild(listener, r, v);
+  // The handshake is not over: one step back from what a complete one makes.
+  t.ctx.counters.tcpCurrentEstablished--;
+  t.state = TcpState.SynReceived;
+  t.fastOpened = true;
+  t.synAcked = false;
+  t.sndUna = r.iss;
+  t.sndNxt = (r.iss + 1) | 0;
+  t.rcvWnd = initialWindow(listener, t.advertisedMss);
+  if (length > 0) receiveData(t, v, v.at + v.headerLength, length, (v.sequence + 1) | 0);
+  t.ctx.counters.tcpFastOpenPassive++;
+  armRetransmit(t, RetransmitTimer.Rto, t.rto);
+  sendSynOf(t);
+  t.rearm();
+  queueChild(listener, t);
+  return true;
 }
 
 /** A segment for a half-open connection. The packet is borrowed. */

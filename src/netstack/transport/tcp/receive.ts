@@ -43,9 +43,15 @@ function noteData(t: Tcb, length: number, now: number): void {
   t.lastReceivedAt = now;
 }
 
-/** Takes `length` bytes at `dataAt` of the segment's buffer, which begin at `v.sequence`. */
-export function receiveData(t: Tcb, v: TcpView, dataAt: number, length: number): void {
-  let seq = v.sequence;
+/** Takes `length` bytes at `dataAt` of the segment's buffer, the first of which is `first`. */
+export function receiveData(
+  t: Tcb,
+  v: TcpView,
+  dataAt: number,
+  length: number,
+  first: number,
+): void {
+  let seq = first;
   let fin = (v.flags & FIN) !== 0;
   const end = (seq + length) | 0;
   const now = t.ctx.clock.now();

@@ -1,15 +1,21 @@
 /** What all connections of one stack share. */
 
+import { AddressMap } from "../../core/address_map.ts";
 import { SipHash } from "../../core/random.ts";
 import { MS, SECOND } from "../../core/timer.ts";
 import type { NetContext } from "../../network/context.ts";
 import type { IpOutput } from "../../network/ip_output.ts";
 import type { IpAddress } from "../../wire/address.ts";
+import { set32 } from "../../wire/bytes.ts";
 import { EndpointTable } from "../endpoint_table.ts";
 import { ConnectPorts } from "../ports.ts";
 
+/** Peers whose Fast Open cookie is remembered. */
+const MAX_COOKIES = 1024;
+
 /** The shared state. */
 export class TcpShared {
+  private readonly cookies: AddressMap<Uint8Array>;
   readonly ctx: NetContext;
   readonly output: IpOutput;
   readonly table: EndpointTable;
@@ -27,6 +33,7 @@ export class TcpShared {
     this.table = new EndpointTable(ctx.random.u32());
     this.ports = new ConnectPorts(ctx, this.table);
     this.hash = new SipHash(ctx.random);
+    this.cookies = new AddressMap(ctx.random.u32());
   }
 
   private tuple(
@@ -81,9 +88,29 @@ export class TcpShared {
     return this.hash.hash(w, 11) | 0;
   }
 
-  /** High half of the last {@link cookieHash}. */
-  get cookieHigh(): number {
-    return this.hash.high | 0;
+  /** The Fast Open cookie that a client at `remote` must show (RFC 7413 4.1.2). */
+  fastOpenCookie(local: IpAddress, remote: IpAddress): Uint8Array {
+    const cookie = new Uint8Array(8);
+    set32(cookie, 0, this.cookieHash(local, 0, remote, 0, 0, 4));
+    set32(cookie, 4, this.hash.high);
+    return cookie;
+  }
+
+  /** The cookie that a server gave, or null. */
+  knownCookie(server: IpAddress): Uint8Array | null {
+    return this.cookies.get(server);
+  }
+
+  /** Remembers a server's cookie. */
+  rememberCookie(server: IpAddress, cookie: Uint8Array): void {
+    if (this.cookies.size < MAX_COOKIES || this.cookies.get(server) !== null) {
+      this.cookies.set(server, cookie);
+    }
+  }
+
+  /** Forgets a server's cookie. */
+  forgetCookie(server: IpAddress): void {
+    this.cookies.delete(server);
   }
 
   /** The timestamp clock, in milliseconds. */

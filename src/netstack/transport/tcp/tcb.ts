@@ -61,6 +61,8 @@ export abstract class Tcb extends Endpoint implements CongestionState {
   /** Fast Open option of our SYN, null for none, and bytes of data that go with it. */
   synCookie: Uint8Array | null = null;
   synData = 0;
+  /** Whether a listener took it with the data of its SYN, before the handshake was over. */
+  fastOpened = false;
   /** End of the urgent data to send; valid if `urgentOut`. */
   sndUp = 0;
   urgentOut = false;

@@ -146,7 +146,9 @@ function synTimeout(t: Tcb, now: number): void {
   }
   t.retransmits++;
   t.backoff++;
+  // A middlebox may drop what it does not know: try without (RFC 7413 4.2.2).
   t.synData = 0;
+  t.synCookie = null;
   t.rto = Math.min(t.rto * 2, RTO_MAX);
   t.ctx.counters.tcpRetransmitted++;
   t.totalRetransmits++;

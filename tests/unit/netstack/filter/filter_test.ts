@@ -213,6 +213,8 @@ Deno.test("REDIRECT sends a program's own connections to a local proxy, as sidec
   assert.equal(read(s), "hi");
   const [t] = f.tracks.list();
   assert.equal(`${t.original.dst}:${t.original.dstPort}`, "93.184.216.34:80");
+  const o = f.originalDestination(6, s.local, s.localPort, s.remote, s.remotePort);
+  assert.equal(`${o?.dst}:${o?.dstPort}`, "93.184.216.34:80");
   // Connections to loopback are left alone.
   connected(stack, stack, LOOPBACK_V4, 99);
 });
