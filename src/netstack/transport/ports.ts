@@ -9,7 +9,7 @@ import type { EndpointTable } from "./endpoint_table.ts";
 function conflicts(b: Binding, o: Binding, isTcp: boolean): boolean {
   if (o === b || !addressesOverlap(b, o)) return false;
   if (b.reusePort && o.reusePort && b.uid === o.uid) return false;
-  if (b.reuseAddress && o.reuseAddress && !(isTcp && (o.listening || b.listening))) return false;
+  if (b.reuseAddress && o.reuseAddress && !(isTcp && o.listening)) return false;
   return true;
 }
 

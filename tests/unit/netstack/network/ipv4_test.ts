@@ -5,12 +5,7 @@ import { NeighbourState } from "../../../../src/netstack/network/neighbour.ts";
 import { BROADCAST_MAC, ip } from "../../../../src/netstack/wire/address.ts";
 import { set16 } from "../../../../src/netstack/wire/bytes.ts";
 import { checksum } from "../../../../src/netstack/wire/checksum.ts";
-import {
-  ArpView,
-  emitArp,
-  emitEthernet,
-  ETH_P_ARP,
-} from "../../../../src/netstack/wire/ethernet.ts";
+import { emitArp, emitEthernet, ETH_P_ARP } from "../../../../src/netstack/wire/ethernet.ts";
 import { formatFrame } from "../../../../src/netstack/wire/format.ts";
 import {
   advance,
