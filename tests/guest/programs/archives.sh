@@ -1,0 +1,7 @@
+# needs: tar gzip xz bzip2
+# tar, gzip, bzip2, xz and their round trips.
+mkdir -p tree/{x,y}/z; for i in 1 2 3 4 5; do seq $((i * 1000)) > tree/x/n$i; done; ln -s n1 tree/x/link; ln tree/x/n2 tree/y/hard; mkfifo tree/y/fifo; chmod 4755 tree/x/n3; chown 12:34 tree/x/n4; touch -d @1000000000 tree/x/n1; head -c 300000 /dev/urandom > tree/y/random
+tar -cf t.tar --sort=name tree; tar -tf t.tar; tar -tvf t.tar tree/x | awk '{print $1, $2, $3}'; mkdir out; tar -xpf t.tar -C out; diff -r --no-dereference -x fifo tree out/tree && echo same; stat -c '%a %u:%g %h %F' out/tree/x/n3 out/tree/x/n4 out/tree/y/hard out/tree/y/fifo; stat -c %Y out/tree/x/n1; readlink out/tree/x/link
+for z in z J j; do tar -c${z}f t.tar.$z tree/x && tar -t${z}f t.tar.$z | wc -l; rm -rf out2; mkdir out2; tar -x${z}f t.tar.$z -C out2; diff -r tree/x out2/tree/x && echo "$z ok"; done
+tar -cf - tree | gzip -n -9 | gzip -dc | tar -tf - | wc -l; tar --delete -f t.tar tree/y/random; tar -tf t.tar | wc -l; tar -rf t.tar sorted 2> /dev/null; echo $?; tar -xOf t.tar tree/x/n1 | md5sum; tar --exclude='n*' -cf - tree | tar -t
+cp tree/x/n5 f; gzip -n f; gzip -l f.gz | tail -1 | awk '{print $2}'; zcat f.gz | md5sum; gunzip f.gz; cmp f tree/x/n5; xz -k f; xz -l f.xz | tail -1 | awk '{print $1, $2}'; xz -dc f.xz | cmp - f; xz -T2 -kf -9 f; xz -t f.xz; echo $?; bzip2 -k f; bunzip2 -c f.bz2 | md5sum; echo junk > j.gz; gzip -d j.gz; echo $?; head -c 100 f.xz > cut.xz; xz -dc cut.xz; echo $?; zgrep -c 77 f.xz 2> /dev/null; find tree | cpio -o 2> /dev/null > c.cpio && cpio -t < c.cpio 2> /dev/null | wc -l
