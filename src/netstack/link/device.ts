@@ -25,7 +25,7 @@ export interface LinkDevice {
   readonly capabilities: number;
   /** Sends a packet, whose owner the device becomes. */
   send(packet: Packet): void;
-  /** Called when the stack has sent all it has for now; a device may batch until then. */
+  /** Called when the stack has sent all that was due; a device may batch until then. */
   flush(): void;
   /** Called by the device for a packet that came in, whose owner the callee becomes. */
   onReceive: ((packet: Packet) => void) | null;

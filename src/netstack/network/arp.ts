@@ -12,10 +12,10 @@ import {
 } from "../wire/ethernet.ts";
 import type { NetContext } from "./context.ts";
 import { AddressState, type NetworkInterface } from "./interface.ts";
-import type { NeighbourProber } from "./neighbour.ts";
+import type { NeighbourLink } from "./neighbour.ts";
 
 /** Answers questions for this host's addresses and asks for others. */
-export class Arp implements NeighbourProber {
+export class Arp {
   private readonly ctx: NetContext;
   private readonly view = new ArpView();
   /** What becomes of packets whose next hop does not answer. */
@@ -60,12 +60,21 @@ export class Arp implements NeighbourProber {
     }
   }
 
-  probe(at: NetworkInterface, target: IpAddress, mac: number): void {
+  /** The link that the IPv4 neighbours of an interface are asked for on. */
+  linkFor(at: NetworkInterface): NeighbourLink {
+    return {
+      probe: (target, mac) => this.probe(at, target, mac),
+      unreachable: (packet) => this.unreachable(packet),
+      sendTo: (mac, packet) => at.sendTo(mac, packet),
+    };
+  }
+
+  private probe(at: NetworkInterface, target: IpAddress, mac: number): void {
     const source = this.ctx.routes.selectSource(target, at, null) ?? ANY_V4;
     this.transmit(at, ARP_REQUEST, source, 0, target, mac < 0 ? BROADCAST_MAC : mac);
   }
 
-  unreachable(_at: NetworkInterface, packet: Packet): void {
+  private unreachable(packet: Packet): void {
     if (this.onUnreachable !== null) this.onUnreachable(packet);
     else packet.release();
   }

@@ -31,7 +31,7 @@ import {
   SCOPE_LINK,
 } from "./interface.ts";
 import type { Ipv6Output } from "./ipv6_output.ts";
-import type { NeighbourProber } from "./neighbour.ts";
+import type { NeighbourLink } from "./neighbour.ts";
 import { PROTOCOL_RA, Route, RouteType, TABLE_MAIN } from "./route.ts";
 
 const FLAG_ROUTER = 0x80000000;
@@ -82,7 +82,7 @@ export interface AddressManager {
 }
 
 /** The protocol. */
-export class Ndp implements NeighbourProber {
+export class Ndp {
   private readonly ctx: NetContext;
   private readonly output: Ipv6Output;
   private readonly groups: Groups;
@@ -196,13 +196,22 @@ export class Ndp implements NeighbourProber {
     return null;
   }
 
-  probe(at: NetworkInterface, target: IpAddress, mac: number): void {
+  /** The link that the IPv6 neighbours of an interface are asked for on. */
+  linkFor(at: NetworkInterface): NeighbourLink {
+    return {
+      probe: (target, mac) => this.probe(at, target, mac),
+      unreachable: (packet) => this.unreachable(packet),
+      sendTo: (mac, packet) => at.sendTo(mac, packet),
+    };
+  }
+
+  private probe(at: NetworkInterface, target: IpAddress, mac: number): void {
     const source = this.linkLocalOf(at) ??
       this.ctx.routes.selectSource(target, at, null) ?? ANY_V6;
     this.sendSolicitation(at, source, target, mac < 0 ? solicitedNode(target) : target);
   }
 
-  unreachable(_at: NetworkInterface, packet: Packet): void {
+  private unreachable(packet: Packet): void {
     if (this.onUnreachable !== null) this.onUnreachable(packet);
     else packet.release();
   }

@@ -9,7 +9,6 @@ import { AddressMap } from "../core/address_map.ts";
 import type { Packet } from "../core/packet.ts";
 import { SECOND, Timer, type TimerQueue } from "../core/timer.ts";
 import type { IpAddress } from "../wire/address.ts";
-import type { NetworkInterface } from "./interface.ts";
 
 /** States, `NUD_` of rtnetlink(7). */
 export const enum NeighbourState {
@@ -32,12 +31,14 @@ const MAX_ENTRIES = 1024;
 /** Packets that wait for one answer (`unres_qlen`). */
 const MAX_PENDING = 101;
 
-/** Sends the questions of a table: ARP requests or neighbour solicitations. */
-export interface NeighbourProber {
+/** What a table asks of its interface and of ARP or neighbour discovery there. */
+export interface NeighbourLink {
   /** Asks for `target`; `mac` is -1 to ask everyone. */
-  probe(at: NetworkInterface, target: IpAddress, mac: number): void;
-  /** No one answered: these packets can't be sent. Takes ownership. */
-  unreachable(at: NetworkInterface, packet: Packet): void;
+  probe(target: IpAddress, mac: number): void;
+  /** No one answered: this packet can't be sent. Takes ownership. */
+  unreachable(packet: Packet): void;
+  /** Sends a packet to a hardware address. Takes ownership. */
+  sendTo(mac: number, packet: Packet): void;
 }
 
 /** A neighbour. */
@@ -67,9 +68,8 @@ export class Neighbour extends Timer {
 
 /** The neighbours of one interface. */
 export class NeighbourTable {
-  private readonly at: NetworkInterface;
+  private readonly link: NeighbourLink;
   private readonly timers: TimerQueue;
-  private readonly prober: NeighbourProber;
   private readonly now: () => number;
   private readonly entries: AddressMap<Neighbour>;
   private readonly jitter: () => number;
@@ -77,16 +77,14 @@ export class NeighbourTable {
   onChange: ((n: Neighbour) => void) | null = null;
 
   constructor(
-    at: NetworkInterface,
+    link: NeighbourLink,
     timers: TimerQueue,
-    prober: NeighbourProber,
     now: () => number,
     secret: number,
     jitter: () => number,
   ) {
-    this.at = at;
+    this.link = link;
     this.timers = timers;
-    this.prober = prober;
     this.now = now;
     this.entries = new AddressMap(secret);
     this.jitter = jitter;
@@ -116,7 +114,7 @@ export class NeighbourTable {
         this.change(n, NeighbourState.Delay);
         this.timers.arm(n, now + DELAY_FIRST_PROBE);
       }
-      this.at.sendTo(n.mac, packet);
+      this.link.sendTo(n.mac, packet);
       return;
     }
     if (n.pending.length >= MAX_PENDING) n.pending.shift()?.release();
@@ -125,7 +123,7 @@ export class NeighbourTable {
       n.probes = 1;
       this.change(n, NeighbourState.Incomplete);
       this.timers.arm(n, now + RETRANSMIT);
-      this.prober.probe(this.at, address, -1);
+      this.link.probe(address, -1);
     }
   }
 
@@ -183,7 +181,7 @@ export class NeighbourTable {
       this.timers.arm(n, now + BASE_REACHABLE * (0.5 + this.jitter()));
     } else this.timers.cancel(n);
     const waiting = n.pending.splice(0);
-    for (const p of waiting) this.at.sendTo(mac, p);
+    for (const p of waiting) this.link.sendTo(mac, p);
   }
 
   /**
@@ -260,11 +258,11 @@ export class NeighbourTable {
       n.probes = 0;
       this.change(n, NeighbourState.Failed);
       const waiting = n.pending.splice(0);
-      for (const p of waiting) this.prober.unreachable(this.at, p);
+      for (const p of waiting) this.link.unreachable(p);
       return;
     }
     n.probes++;
     this.timers.arm(n, now + RETRANSMIT);
-    this.prober.probe(this.at, n.address, unicast ? n.mac : -1);
+    this.link.probe(n.address, unicast ? n.mac : -1);
   }
 }

@@ -196,8 +196,20 @@ export class Stack implements AddressManager {
     if (at.isEthernet) {
       const now = () => ctx.clock.now();
       const jitter = () => ctx.random.unit();
-      at.neighbours4 = new NeighbourTable(at, ctx.timers, this.arp, now, ctx.secret, jitter);
-      at.neighbours6 = new NeighbourTable(at, ctx.timers, this.ndp, now, ctx.secret, jitter);
+      at.neighbours4 = new NeighbourTable(
+        this.arp.linkFor(at),
+        ctx.timers,
+        now,
+        ctx.secret,
+        jitter,
+      );
+      at.neighbours6 = new NeighbourTable(
+        this.ndp.linkFor(at),
+        ctx.timers,
+        now,
+        ctx.secret,
+        jitter,
+      );
     }
     ctx.routes.interfaces[at.index] = at;
     this.byName.set(name, at);
