@@ -46,6 +46,8 @@ import { credentialsOf, rlimitsOf } from "./process_spec.ts";
 import { buildMounts } from "./root_fs.ts";
 import { buildFiles } from "./stdio.ts";
 
+export { adoptArena } from "../../ffi/arena.ts";
+
 /** Bytes of application memory and page cache that a sandbox can address. */
 const MEMORY_SIZE = 64 * 2 ** 30;
 const MAX_TASKS = 16384;

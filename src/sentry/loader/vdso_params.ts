@@ -63,8 +63,9 @@ export class VdsoParams {
     trusted: boolean,
     sample: (out: BigInt64Array<ArrayBuffer>) => void = sampleClocks,
   ) {
-    this.#view = new DataView(frames.memory.buffer, frame * 4096, 4096);
-    this.#seq = new Int32Array(frames.memory.buffer, frame * 4096, 1);
+    const { buffer, byteOffset } = frames.memory;
+    this.#view = new DataView(buffer, byteOffset + frame * 4096, 4096);
+    this.#seq = new Int32Array(buffer, byteOffset + frame * 4096, 1);
     this.#sample = sample;
     this.#trusted = trusted;
   }

@@ -7,15 +7,13 @@
 import { ENOMEM } from "../../abi/errno.ts";
 import { MFD_CLOEXEC } from "../../abi/mman.ts";
 import { fallocate, ftruncate } from "../../../ffi/libc/files.ts";
-import { madvise, memfd_create, mmap } from "../../../ffi/libc/memory.ts";
-import { cstr, mapArrayBuffer } from "../../../ffi/syscall.ts";
+import { madvise, memfd_create } from "../../../ffi/libc/memory.ts";
+import { mapRegion, type Region } from "../../../ffi/arena.ts";
+import { cstr } from "../../../ffi/syscall.ts";
 
 /** Bytes of a frame. */
 export const PAGE_SIZE = 4096;
 
-const PROT_READ_WRITE = 3;
-const MAP_SHARED_NORESERVE = 0x4001;
-const MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x4022;
 const MADV_DONTDUMP = 16;
 const PUNCH_HOLE_KEEP_SIZE = 3;
 
@@ -120,12 +118,11 @@ export class FrameAllocator {
   #lastFirst = 0;
   #lastCount = 0;
 
-  private constructor(fd: number, hostAddress: number, bytes: number, counts: Uint32Array) {
+  private constructor(fd: number, memory: Region, bytes: number, counts: Uint32Array) {
     this.fd = fd;
-    this.hostAddress = hostAddress;
-    const buffer = mapArrayBuffer(hostAddress, bytes);
-    this.memory = new Uint8Array(buffer);
-    this.view = new DataView(buffer);
+    this.hostAddress = memory.address;
+    this.memory = new Uint8Array(memory.buffer, memory.offset, bytes);
+    this.view = new DataView(memory.buffer, memory.offset, bytes);
     this.frames = bytes / PAGE_SIZE;
     this.limit = this.frames - 1;
     this.counts = counts;
@@ -137,14 +134,16 @@ export class FrameAllocator {
     if (fd < 0) throw new Error(`memory: memfd_create failed: errno ${-fd}`);
     const r = ftruncate(fd, bytes);
     if (r < 0) throw new Error(`memory: ftruncate failed: errno ${-r}`);
-    const at = mmap(0, bytes, PROT_READ_WRITE, MAP_SHARED_NORESERVE, fd, 0);
-    if (at < 0) throw new Error(`memory: mmap of ${bytes} bytes failed: errno ${-at}`);
-    madvise(at, bytes, MADV_DONTDUMP);
-    const size = Math.ceil(bytes / PAGE_SIZE) * 4;
-    const countsAt = mmap(0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0);
-    if (countsAt < 0) throw new Error(`memory: mmap of counts failed: errno ${-countsAt}`);
-    const counts = new Uint32Array(mapArrayBuffer(countsAt, size));
-    return new FrameAllocator(fd, at, bytes, counts);
+    const memory = mapRegion("memory", bytes, fd);
+    madvise(memory.address, bytes, MADV_DONTDUMP);
+    const frames = bytes / PAGE_SIZE;
+    const counts = mapRegion("counts", frames * 4, -1);
+    return new FrameAllocator(
+      fd,
+      memory,
+      bytes,
+      new Uint32Array(counts.buffer, counts.offset, frames),
+    );
   }
 
   /** First of `count` contiguous zeroed frames with one user each; -ENOMEM. */

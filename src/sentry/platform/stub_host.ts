@@ -1,4 +1,5 @@
 import { writeStaticExecutable } from "../../../ffi/asm/elf.ts";
+import { mapRegion } from "../../../ffi/arena.ts";
 import { NativeImage } from "../../../ffi/native.ts";
 import { emitRunInChild, SyscallProgram } from "../../../ffi/spawn.ts";
 import { emitExchange, emitExchangeSetup } from "../../../ffi/exchange.ts";
@@ -116,14 +117,10 @@ export class StubHost {
     this.sentryPid = sys(SYS.getpid, 0, 0, 0, 0, 0, 0);
     this.#controlFd = memfd("runsc-control");
     must("ftruncate", sys(SYS.ftruncate, this.#controlFd, CONTROL_SIZE, 0, 0, 0, 0));
-    this.controlAddress = must(
-      "mmap of control memory",
-      sys(SYS.mmap, 0, CONTROL_SIZE, 3, 0x4001, /* MAP_SHARED|MAP_NORESERVE */ this.#controlFd, 0),
-    );
-    this.control = Deno.UnsafePointerView.getArrayBuffer(
-      Deno.UnsafePointer.create(BigInt(this.controlAddress))!,
-      CONTROL_SIZE,
-    );
+    const control = mapRegion("control", CONTROL_SIZE, this.#controlFd);
+    if (control.offset !== 0) throw new Error("platform: control memory is not at its start");
+    this.controlAddress = control.address;
+    this.control = control.buffer;
     this.#state = new Int32Array(this.control, 0, 1024);
     this.#seed = new Int32Array(this.control, 4096, L.SEED_PAGE_SIZE / 4);
     this.wakeFd = must("eventfd", sys(SYS.eventfd2, 0, 0x80800, 0, 0, 0, 0));
