@@ -1,6 +1,6 @@
 /** A network namespace: interfaces, routes, protocols and endpoints joined to one whole. */
 
-import { EADDRINUSE, EADDRNOTAVAIL, EEXIST, EINVAL, ENOBUFS, ENODEV } from "../core/errno.ts";
+import { EEXIST, EINVAL, ENOBUFS, ENODEV } from "../core/errno.ts";
 import { type Packet, PacketType } from "../core/packet.ts";
 import type { Random } from "../core/random.ts";
 import type { LinkDevice } from "../link/device.ts";
@@ -15,11 +15,9 @@ import { Icmpv6 } from "../network/icmpv6.ts";
 import { Icmpv6Errors } from "../network/icmpv6_errors.ts";
 import {
   AddressState,
-  IFF_BROADCAST,
   IFF_UP,
   InterfaceAddress,
   NetworkInterface,
-  SCOPE_HOST,
   SCOPE_LINK,
   SCOPE_UNIVERSE,
 } from "../network/interface.ts";
@@ -32,8 +30,7 @@ import { Ipv6Output } from "../network/ipv6_output.ts";
 import { Mld } from "../network/mld.ts";
 import { type AddressManager, Ndp } from "../network/ndp.ts";
 import { NeighbourTable } from "../network/neighbour.ts";
-import { PROTOCOL_KERNEL, type RouteEntry, RouteType, TABLE_MAIN } from "../network/route.ts";
-import { LocalAddress } from "../network/routing.ts";
+import { type RouteEntry, RouteType, TABLE_MAIN } from "../network/route.ts";
 import { finishChecksum, segmentTcp } from "../network/segmentation.ts";
 import { Packets } from "../transport/packet_endpoint.ts";
 import { Ping } from "../transport/ping.ts";
@@ -63,12 +60,11 @@ import {
 } from "../wire/icmp.ts";
 import { eui64 } from "../wire/ndp.ts";
 import { IPPROTO_TCP } from "../wire/ipv4.ts";
+import { Addresses, type AddressOptions } from "./addresses.ts";
 
 const LINK_LOCAL_PREFIX: IpAddress = ipFromWords(0xfe800000, 0, 0, 0);
 /** Interfaces of one stack. */
 const MAX_INTERFACES = 4096;
-/** Addresses of one interface. */
-const MAX_ADDRESSES = 1024;
 /** Rounds of loopback delivery in one {@link Stack.poll}, so that its caller gets a turn. */
 const MAX_ROUNDS = 64;
 
@@ -91,6 +87,7 @@ export class Stack implements AddressManager {
   readonly loopback: NetworkInterface;
   /** Filter, tracking and translation; null until {@link Stack.enableFilter}. */
   filter: PacketFilter | null = null;
+  private readonly addresses: Addresses;
   private readonly loopbackDevice: LoopbackDevice;
   private readonly ethernet = new EthernetView();
   private readonly byName = new Map<string, NetworkInterface>();
@@ -120,6 +117,7 @@ export class Stack implements AddressManager {
     this.ndp = new Ndp(ctx, out6, this.groups);
     this.ndp.onUnreachable = (p) => this.unreachable(p);
     this.ndp.manager = this;
+    this.addresses = new Addresses(ctx, this.arp, this.ndp);
     this.icmpv6.neighbourDiscovery = (p, at) => this.ndp.receive(p, at);
     const mld = new Mld(ctx, out6);
     this.icmpv6.listenerDiscovery = (p, at) => mld.receive(p, at);
@@ -258,7 +256,7 @@ export class Stack implements AddressManager {
         if (!e.address.isV4 && !at.isLoopback) this.removeAddress(at, e.address);
       }
     } else {
-      for (const e of at.addresses) this.addSubnetRoute(at, e);
+      for (const e of at.addresses) this.addresses.addSubnetRoute(at, e);
       if (at.isEthernet && !at.disable6 && at.mac !== 0) this.addLinkLocal(at);
     }
   }
@@ -286,97 +284,14 @@ export class Stack implements AddressManager {
     at: NetworkInterface,
     address: IpAddress,
     prefix: number,
-    options: { broadcast?: IpAddress | null; peer?: IpAddress | null; scope?: number } = {},
+    options: AddressOptions = {},
   ): number {
-    if (prefix < 0 || prefix > (address.isV4 ? 32 : 128) || !address.isUnicast) return -EINVAL;
-    if (at.findAddress(address) !== null) return -EEXIST;
-    if (at.addresses.length >= MAX_ADDRESSES) return -ENOBUFS;
-    const scope = options.scope ??
-      (address.isLoopback ? SCOPE_HOST : address.isLinkLocal ? SCOPE_LINK : SCOPE_UNIVERSE);
-    let broadcast = options.broadcast ?? null;
-    if (
-      options.broadcast === undefined && address.isV4 && prefix < 31 &&
-      (at.flags & IFF_BROADCAST) !== 0
-    ) broadcast = ipv4((address.v4 | (0xffffffff >>> prefix)) >>> 0);
-    const e = new InterfaceAddress(
-      address,
-      prefix,
-      broadcast,
-      scope,
-      at.name,
-      options.peer ?? null,
-    );
-    const known = this.ctx.routes.local.get(address);
-    if (known !== null) {
-      if (address.isV4) return -EADDRINUSE;
-      known.count++;
-    } else this.ctx.routes.local.set(address, new LocalAddress(e, at));
-    at.addresses.push(e);
-    this.ctx.routes.generation++;
-    if (at.isUp) this.addSubnetRoute(at, e);
-    if (!address.isV4) this.ndp.addressAdded(at, e);
-    else if (at.isUp) this.arp.announce(at, address);
-    return 0;
-  }
-
-  private addSubnetRoute(at: NetworkInterface, e: InterfaceAddress): void {
-    const to = e.peer ?? e.address;
-    const full = to.isV4 ? 32 : 128;
-    if (at.isLoopback || (e.prefix === full && e.peer === null)) return;
-    const route: RouteEntry = {
-      destination: to.masked(e.prefix),
-      prefix: e.prefix,
-      gateway: null,
-      interfaceIndex: at.index,
-      metric: to.isV4 ? 0 : 256,
-      table: TABLE_MAIN,
-      protocol: PROTOCOL_KERNEL,
-      scope: SCOPE_LINK,
-      type: RouteType.Unicast,
-      source: to.isV4 ? e.address : null,
-      mtu: 0,
-      tos: 0,
-      expires: Infinity,
-    };
-    this.ctx.routes.add(route);
+    return this.addresses.add(at, address, prefix, options);
   }
 
   /** Takes an address from an interface. */
   removeAddress(at: NetworkInterface, address: IpAddress): number {
-    const e = at.findAddress(address);
-    if (e === null) return -EADDRNOTAVAIL;
-    at.addresses.splice(at.addresses.indexOf(e), 1);
-    if (!address.isV4) this.ndp.addressRemoved(at, e);
-    const routes = this.ctx.routes;
-    const known = routes.local.get(address);
-    if (known !== null && --known.count === 0) routes.local.delete(address);
-    else if (known !== null && known.entry === e) this.relocate(address, known.count);
-    const to = e.peer ?? e.address;
-    const net = to.masked(e.prefix);
-    const kept = at.addresses.some((o) =>
-      o.prefix === e.prefix && o.address.masked(o.prefix).equals(net)
-    );
-    routes.removeWhere((r) =>
-      (r.source !== null && r.source.equals(address)) ||
-      (!kept && r.protocol === PROTOCOL_KERNEL && r.interfaceIndex === at.index &&
-        r.prefix === e.prefix && r.destination.equals(net))
-    );
-    // Another address of the subnet may go on using the route that went with this one.
-    for (const o of at.addresses) {
-      if (at.isUp && o.address.masked(o.prefix).equals(net)) this.addSubnetRoute(at, o);
-    }
-    return 0;
-  }
-
-  private relocate(address: IpAddress, count: number): void {
-    for (const i of this.interfaces()) {
-      const e = i.findAddress(address);
-      if (e === null) continue;
-      const l = new LocalAddress(e, i);
-      l.count = count;
-      this.ctx.routes.local.set(address, l);
-      return;
-    }
+    return this.addresses.remove(at, address);
   }
 
   /** Adds a route; the fields that are left out have the usual values. */

@@ -15,12 +15,10 @@ import {
   EOPNOTSUPP,
   EPIPE,
 } from "../../core/errno.ts";
-import type { ByteSink, ByteSource } from "../../core/io.ts";
+import type { ByteSource } from "../../core/io.ts";
 import {
   MSG_MORE,
   MSG_OOB,
-  MSG_PEEK,
-  MSG_TRUNC,
   POLLERR,
   POLLHUP,
   POLLIN,
@@ -40,13 +38,11 @@ import { CaState, INFINITE_SSTHRESH, RTO_INITIAL, TcpState } from "./constants.t
 import { announcedMss, sendReset, updateMss } from "./emit.ts";
 import { finish, WAKE_ALL } from "./lifecycle.ts";
 import { output } from "./output.ts";
-import { windowUpdate } from "./receive.ts";
 import { RttEstimator } from "./rtt.ts";
 import type { TcpShared } from "./shared.ts";
-import { TcpSocketOptions } from "./socket_options.ts";
+import { TcpReader } from "./reader.ts";
 import { TimeWait } from "./time_wait.ts";
 import { ConnectionTimer } from "./timers.ts";
-import { moderateReceiveBuffer } from "./window.ts";
 
 /** Queue entries that must go when a listener stops: half-open connections. */
 export interface HalfOpen {
@@ -54,12 +50,11 @@ export interface HalfOpen {
 }
 
 /** A TCP endpoint. */
-export class TcpEndpoint extends TcpSocketOptions {
+export class TcpEndpoint extends TcpReader {
   readonly timer: ConnectionTimer = new ConnectionTimer(this);
   /** Half-open connections of a listener. */
   readonly halfOpen = new Set<HalfOpen>();
   private hasBoundPort = false;
-  private wasConnected = false;
   private countedOrphan = false;
   private fastOpenSource: ByteSource | null = null;
   private fastOpenLength = 0;
@@ -333,11 +328,6 @@ export class TcpEndpoint extends TcpSocketOptions {
     return n;
   }
 
-  /** Bytes that can be read now (FIONREAD). */
-  get available(): number {
-    return this.receiveRing.length;
-  }
-
   /** Bytes sent or queued that are not acknowledged (SIOCOUTQ). */
   get unacknowledged(): number {
     return this.sendRing.length;
@@ -346,71 +336,6 @@ export class TcpEndpoint extends TcpSocketOptions {
   /** Bytes not sent yet (SIOCOUTQNSD). */
   get unsent(): number {
     return Math.max(0, (this.writeSeq - this.sndNxt) | 0);
-  }
-
-  /** Receives up to `len` bytes; 0 at the end of the stream, -EAGAIN if there is nothing yet. */
-  receive(dst: ByteSink, len: number, flags: number, _info: null = null): number {
-    if (this.state === TcpState.Listen) return -ENOTCONN;
-    if ((flags & MSG_OOB) !== 0) return this.receiveUrgent(dst, flags);
-    const ring = this.receiveRing;
-    const peek = (flags & MSG_PEEK) !== 0;
-    let offset = 0;
-    let limit = Math.min(len, ring.length);
-    if (this.urgentState !== 0 && ring.length > 0) {
-      const at = (this.urgentSeq - this.copiedSeq) | 0;
-      if (at === 0 && !this.oobInline) {
-        // The urgent byte is not part of the stream.
-        if (peek) {
-          offset = 1;
-          limit = Math.min(len, ring.length - 1);
-        } else {
-          this.consume(1);
-          if (this.urgentState === 3) this.urgentState = 0;
-          limit = Math.min(len, ring.length);
-        }
-      } else if (at > 0 && at < limit) limit = at;
-      if (at < 0) this.urgentState = 0;
-    }
-    if (limit <= 0) return len === 0 && ring.length > 0 ? 0 : this.nothingToRead();
-    if ((flags & MSG_TRUNC) !== 0) {
-      if (!peek) this.consume(limit);
-      return limit;
-    }
-    const n = ring.copyOut(offset, limit, dst);
-    if (n > 0 && !peek) this.consume(n);
-    return n;
-  }
-
-  private consume(n: number): void {
-    this.receiveRing.discard(n);
-    this.copiedSeq = (this.copiedSeq + n) | 0;
-    this.account();
-    if (this.state === TcpState.Close) return;
-    moderateReceiveBuffer(this);
-    windowUpdate(this);
-  }
-
-  private nothingToRead(): number {
-    if (this.finSeen && this.rcvNxt === ((this.finSeq + 1) | 0)) return 0;
-    if (this.pendingError !== 0) return -this.takeError();
-    if (this.state === TcpState.Close && !this.wasConnected) return -ENOTCONN;
-    if (this.readClosed) return 0;
-    return -EAGAIN;
-  }
-
-  private receiveUrgent(dst: ByteSink, flags: number): number {
-    if (this.oobInline || this.urgentState === 0 || this.urgentState === 3) return -EINVAL;
-    if (this.state === TcpState.Close && !this.wasConnected) return -ENOTCONN;
-    if (this.urgentState === 1) return this.readClosed ? 0 : -EAGAIN;
-    urgentByte[0] = this.urgentByte;
-    const n = dst.put(urgentByte, 0, 1);
-    if (n === 1 && (flags & MSG_PEEK) === 0) this.urgentState = 3;
-    return n;
-  }
-
-  /** Whether the next byte to read is the urgent one (SIOCATMARK). */
-  get atMark(): boolean {
-    return this.urgentState !== 0 && this.urgentSeq === this.copiedSeq;
   }
 
   readiness(): number {
@@ -546,4 +471,3 @@ export class TcpEndpoint extends TcpSocketOptions {
 }
 
 const NO_COOKIE = new Uint8Array(0);
-const urgentByte = new Uint8Array(1);
