@@ -117,7 +117,8 @@ function mountOne(kernel: Kernel, ctx: PlainContext, mount: OciMount, options: B
   if (bind) {
     const source = mount.source ?? "";
     const path = source.startsWith("/") ? source : `${options.bundle}/${source}`;
-    const fs = openHostTree(vfs, path, (flags & MS_RDONLY) === 0);
+    // Volumes are there to be shared with others.
+    const fs = openHostTree(vfs, path, (flags & MS_RDONLY) === 0, true);
     if (typeof fs === "number") {
       throw new RunscError({ what: "cannot mount", on: path, why: errnoName(-fs) });
     }

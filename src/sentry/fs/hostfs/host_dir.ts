@@ -44,6 +44,12 @@ export class HostDir extends HostInode {
     return this.find(name);
   }
 
+  override revalidate(_ctx: VfsContext, name: string, child: Inode): boolean {
+    const dirFd = this.hostFd(O_PATH);
+    if (dirFd < 0 || stat.entry(dirFd, libc.cstr(stringToBytes(name))) !== 0) return false;
+    return (child as HostInode).isStill(stat);
+  }
+
   private find(name: string): Inode | number {
     const dirFd = this.hostFd(O_PATH);
     if (dirFd < 0) return dirFd;
@@ -80,7 +86,7 @@ export class HostDir extends HostInode {
     libc.close(fd);
     if (n < 0) return n;
     if (unknown) this.fillTypes(list);
-    if (list.length <= KEPT_ENTRIES) {
+    if (list.length <= KEPT_ENTRIES && !this.fs.shared) {
       this.listing = list;
       this.names = new Set();
       for (const e of list) this.names.add(e.name);

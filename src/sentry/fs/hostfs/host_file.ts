@@ -73,6 +73,10 @@ export class HostFile extends HostInode {
   private cache: PageCache | null = null;
   /** Bytes written since the cache was last written back for their sake. */
   private unwritten = 0;
+  // What the host said last. No initializers: the constructor of the base class sets them.
+  declare private seenSize: number;
+  declare private seenMtimeSec: number;
+  declare private seenMtimeNsec: number;
 
   override prepareContent(): PageCache {
     if (this.cache === null) {
@@ -85,17 +89,49 @@ export class HostFile extends HostInode {
   }
 
   protected override adoptAfterChange(st: HostStat): void {
+    const cache = this.cache;
     const size = this.size;
+    if (cache === null) {
+      this.adopt(st);
+      return;
+    }
+    if (this.fs.shared && !cache.dirty && this.changedOnHost(st)) {
+      cache.drop(0, Infinity, false);
+      cache.truncate(st.size);
+      this.adopt(st);
+      return;
+    }
     this.adopt(st);
-    if (this.cache !== null) this.size = size;
+    this.size = size;
   }
 
-  override open(_ctx: VfsContext, flags: number, path: Path): File | number {
+  /** Whether somebody else wrote to the file since its pages were read. */
+  private changedOnHost(st: HostStat): boolean {
+    return st.size !== this.seenSize || st.mtimeSec !== this.seenMtimeSec ||
+      st.mtimeNsec !== this.seenMtimeNsec;
+  }
+
+  override adopt(st: HostStat): void {
+    super.adopt(st);
+    this.seenSize = st.size;
+    this.seenMtimeSec = st.mtimeSec;
+    this.seenMtimeNsec = st.mtimeNsec;
+  }
+
+  /** After writing back: the times that the host gave it are not somebody else's doing. */
+  private written(): void {
+    if (this.fs.shared && this.parent !== null) this.reload();
+  }
+
+  override open(ctx: VfsContext, flags: number, path: Path): File | number {
+    if (this.fs.shared) this.refresh(ctx);
     this.prepareContent();
     return new RegularFile(path, flags, this);
   }
 
-  override readAt(_ctx: VfsContext, io: IoBuffer, pos: number, length: number): number {
+  override readAt(ctx: VfsContext, io: IoBuffer, pos: number, length: number): number {
+    // Whoever reads on at the end of a file waits for others to write more.
+    if (this.fs.shared && pos + length > this.size) this.refresh(ctx);
     return this.prepareContent().read(io, pos, length);
   }
 
@@ -160,13 +196,16 @@ export class HostFile extends HostInode {
   }
 
   override closed(written: boolean): void {
-    if (written && this.writers === 0 && this.cache !== null) this.cache.sync();
+    if (!written || this.writers > 0 || this.cache === null || !this.cache.dirty) return;
+    this.cache.sync();
+    this.written();
   }
 
   override sync(dataOnly: boolean): number {
     if (this.cache === null || !this.fs.writable) return 0;
     const r = this.cache.sync();
     if (r !== 0) return r;
+    this.written();
     const fd = this.hostFd(O_RDWR);
     if (fd < 0) return 0;
     return dataOnly ? libc.fdatasync(fd) : libc.fsync(fd);

@@ -65,13 +65,15 @@ const statfsView = new DataView(statfsBuffer.buffer);
 
 /**
  * A tree of files of the host, seen through one descriptor of its root. What was asked once is
- * remembered: the tree must not change but through this file system.
+ * remembered, as the tree must not change but through this file system; unless it is shared.
  */
 export class HostFileSystem extends FileSystem {
   readonly root: HostInode;
   /** The root directory (O_PATH); belongs to this object. */
   readonly rootFd: number;
   readonly writable: boolean;
+  /** Others change the tree too: what was asked before is checked before it is used. */
+  readonly shared: boolean;
   readonly fds: FdCache;
   readonly pages: PageBudget;
   private readonly inodes: Map<number, Map<number, HostInode>>;
@@ -83,10 +85,17 @@ export class HostFileSystem extends FileSystem {
    * `file`, the root of the file system is that entry of the directory. Throws if the host does not
    * even tell the attributes.
    */
-  constructor(vfs: Vfs, rootFd: number, writable: boolean, file: string | null = null) {
+  constructor(
+    vfs: Vfs,
+    rootFd: number,
+    writable: boolean,
+    file: string | null = null,
+    shared = false,
+  ) {
     super(vfs, "hostfs", 0);
     this.rootFd = rootFd;
     this.writable = writable;
+    this.shared = shared;
     this.readOnly = !writable;
     this.fds = new FdCache(MAX_FDS);
     this.pages = new PageBudget(vfs.kernel);

@@ -52,6 +52,7 @@ export abstract class HostInode extends Inode {
     this.dev = fs.deviceFor(st.dev);
     this.rdev = st.rdev;
     this.adopt(st);
+    this.dynamic = fs.shared && (st.mode & S_IFMT) === S_IFDIR;
     parent?.get();
   }
 
@@ -121,6 +122,22 @@ export abstract class HostInode extends Inode {
       return r !== 0 ? r : -ESTALE;
     }
     return fd;
+  }
+
+  /** Whether `st` tells of this very file; takes over what changed on the host then. */
+  isStill(st: HostStat): boolean {
+    if (st.ino !== this.ino || st.dev !== this.hostDev) return false;
+    if ((st.mode & S_IFMT) !== (this.mode & S_IFMT)) return false;
+    this.adoptAfterChange(st);
+    return true;
+  }
+
+  override refresh(_ctx: VfsContext): number {
+    if (!this.fs.shared) return 0;
+    const fd = this.hostFd(O_PATH);
+    // A file that is gone keeps the attributes it had.
+    if (fd >= 0 && checkStat.fd(fd) === 0) this.adoptAfterChange(checkStat);
+    return 0;
   }
 
   /** Asks the host for the attributes again, after something changed them there. */

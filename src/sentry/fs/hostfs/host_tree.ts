@@ -7,11 +7,16 @@ import { HostFileSystem } from "./host_file_system.ts";
 /**
  * The file system of a host path: a directory and what lies beneath, or a single file. Links on the
  * way to it are followed on the host; it is the boot code that calls this, before the sandbox is
- * closed. A negative number is the error of the host.
+ * closed. With `shared`, others may change the tree meanwhile. A negative number is the error of the host.
  */
-export function openHostTree(vfs: Vfs, path: string, writable: boolean): HostFileSystem | number {
+export function openHostTree(
+  vfs: Vfs,
+  path: string,
+  writable: boolean,
+  shared = false,
+): HostFileSystem | number {
   const dir = libc.open(libc.cstr(path), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-  if (dir >= 0) return new HostFileSystem(vfs, dir, writable);
+  if (dir >= 0) return new HostFileSystem(vfs, dir, writable, null, shared);
   if (dir !== -ENOTDIR) return dir;
   let real: string;
   try {
@@ -26,5 +31,5 @@ export function openHostTree(vfs: Vfs, path: string, writable: boolean): HostFil
     0,
   );
   if (parent < 0) return parent;
-  return new HostFileSystem(vfs, parent, writable, real.slice(slash + 1));
+  return new HostFileSystem(vfs, parent, writable, real.slice(slash + 1), shared);
 }

@@ -24,10 +24,10 @@ function hostDir(): string {
   return dir;
 }
 
-function hostWorld(dir: string, writable = false): World {
+function hostWorld(dir: string, writable = false, shared = false): World {
   return new World((ctx) => {
     const fd = libc.open(libc.cstr(`${dir}/root`), O_PATH | O_DIRECTORY, 0);
-    return new HostFileSystem(ctx.kernel.vfs, fd, writable);
+    return new HostFileSystem(ctx.kernel.vfs, fd, writable, null, shared);
   });
 }
 
@@ -110,5 +110,40 @@ Deno.test("a writable host tree gets what is done in it", () => {
   w.unlink("/e/l");
   assert.equal(w.rmdir("/e"), 0);
   assert.throws(() => Deno.statSync(host("e")));
+  Deno.removeSync(dir, { recursive: true });
+});
+
+Deno.test("a shared tree shows what others do on the host", () => {
+  const dir = hostDir();
+  const w = hostWorld(dir, true, true);
+  const host = (p: string) => `${dir}/root/${p}`;
+  assert.equal(w.read("/file"), "content");
+  assert.equal(w.exists("/none"), -ENOENT);
+  assert.equal(w.list("/sub").length, 2);
+  Deno.writeTextFileSync(host("file"), "changed by the host");
+  Deno.writeTextFileSync(host("none"), "new");
+  Deno.removeSync(host("sub/other"));
+  assert.equal(w.read("/file"), "changed by the host");
+  assert.equal(w.read("/none"), "new");
+  assert.deepEqual(w.list("/sub"), ["deep"]);
+  assert.equal(w.exists("/sub/other"), -ENOENT);
+  assert.equal(w.exists("/inside"), -ENOENT);
+  // A reader at the end sees what is appended.
+  const f = w.open("/none");
+  assert.equal(w.pread(f, 0, 10), "new");
+  Deno.writeTextFileSync(host("none"), "er", { append: true });
+  assert.equal(w.pread(f, 3, 10), "er");
+  // What was written here stays until it is written back, and is not taken for the host's doing.
+  const g = w.open("/none", O_RDWR);
+  assert.equal(w.pwrite(g, "N", 0), 1);
+  assert.equal(w.read("/none"), "Newer");
+  g.unref();
+  assert.equal(Deno.readTextFileSync(host("none")), "Newer");
+  // A file put in the place of another is another file.
+  Deno.writeTextFileSync(host("tmp"), "replaced");
+  Deno.renameSync(host("tmp"), host("none"));
+  assert.equal(w.read("/none"), "replaced");
+  assert.equal(w.pread(f, 0, 10), "Newer");
+  f.unref();
   Deno.removeSync(dir, { recursive: true });
 });
