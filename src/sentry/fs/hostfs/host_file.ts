@@ -18,6 +18,7 @@ import type { File } from "../../vfs/file.ts";
 import { MAX_OFFSET } from "../../vfs/file.ts";
 import type { Path } from "../../vfs/path.ts";
 import { RegularFile } from "../../vfs/regular_file.ts";
+import type { SetAttr } from "../../vfs/set_attr.ts";
 import { HostInode } from "./host_inode.ts";
 import type { HostStat } from "./host_stat.ts";
 
@@ -77,6 +78,8 @@ export class HostFile extends HostInode {
   declare private seenSize: number;
   declare private seenMtimeSec: number;
   declare private seenMtimeNsec: number;
+  declare private seenCtimeSec: number;
+  declare private seenCtimeNsec: number;
 
   override prepareContent(): PageCache {
     if (this.cache === null) {
@@ -89,26 +92,30 @@ export class HostFile extends HostInode {
   }
 
   protected override adoptAfterChange(st: HostStat): void {
-    const cache = this.cache;
     const size = this.size;
-    if (cache === null) {
-      this.adopt(st);
-      return;
-    }
-    if (this.fs.shared && !cache.dirty && this.changedOnHost(st)) {
-      cache.drop(0, Infinity, false);
-      cache.truncate(st.size);
-      this.adopt(st);
-      return;
-    }
     this.adopt(st);
-    this.size = size;
+    if (this.cache !== null) this.size = size;
   }
 
-  /** Whether somebody else wrote to the file since its pages were read. */
-  private changedOnHost(st: HostStat): boolean {
-    return st.size !== this.seenSize || st.mtimeSec !== this.seenMtimeSec ||
+  protected override observe(st: HostStat): void {
+    const content = st.size !== this.seenSize || st.mtimeSec !== this.seenMtimeSec ||
       st.mtimeNsec !== this.seenMtimeNsec;
+    const attributes = st.ctimeSec !== this.seenCtimeSec || st.ctimeNsec !== this.seenCtimeNsec;
+    if (!content && !attributes) return;
+    const cache = this.cache;
+    if (cache !== null && cache.dirty) {
+      // What was written here wins when it is written back; until then it is what is seen.
+      this.mode = st.mode;
+      this.uid = st.uid;
+      this.gid = st.gid;
+      this.nlink = st.nlink;
+      return;
+    }
+    if (cache !== null && content) {
+      cache.drop(0, Infinity, false);
+      cache.truncate(st.size);
+    }
+    this.adopt(st);
   }
 
   override adopt(st: HostStat): void {
@@ -116,11 +123,19 @@ export class HostFile extends HostInode {
     this.seenSize = st.size;
     this.seenMtimeSec = st.mtimeSec;
     this.seenMtimeNsec = st.mtimeNsec;
+    this.seenCtimeSec = st.ctimeSec;
+    this.seenCtimeNsec = st.ctimeNsec;
   }
 
   /** After writing back: the times that the host gave it are not somebody else's doing. */
   private written(): void {
     if (this.fs.shared && this.parent !== null) this.reload();
+  }
+
+  override setattr(ctx: VfsContext, attr: SetAttr): number {
+    // Times that are set now must not be changed by what is written back later.
+    const r = this.cache === null ? 0 : this.cache.sync();
+    return r !== 0 ? r : super.setattr(ctx, attr);
   }
 
   override open(ctx: VfsContext, flags: number, path: Path): File | number {

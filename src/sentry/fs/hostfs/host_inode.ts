@@ -128,7 +128,7 @@ export abstract class HostInode extends Inode {
   isStill(st: HostStat): boolean {
     if (st.ino !== this.ino || st.dev !== this.hostDev) return false;
     if ((st.mode & S_IFMT) !== (this.mode & S_IFMT)) return false;
-    this.adoptAfterChange(st);
+    this.observe(st);
     return true;
   }
 
@@ -136,8 +136,13 @@ export abstract class HostInode extends Inode {
     if (!this.fs.shared) return 0;
     const fd = this.hostFd(O_PATH);
     // A file that is gone keeps the attributes it had.
-    if (fd >= 0 && checkStat.fd(fd) === 0) this.adoptAfterChange(checkStat);
+    if (fd >= 0 && checkStat.fd(fd) === 0) this.observe(checkStat);
     return 0;
+  }
+
+  /** The host was asked without a change of ours: takes over what others changed. */
+  protected observe(st: HostStat): void {
+    this.adopt(st);
   }
 
   /** Asks the host for the attributes again, after something changed them there. */

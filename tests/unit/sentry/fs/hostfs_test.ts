@@ -9,6 +9,7 @@ import {
   O_RDWR,
 } from "../../../../src/abi/fcntl.ts";
 import { HostFileSystem } from "../../../../src/sentry/fs/hostfs/host_file_system.ts";
+import { changeTimes, TimeChoice } from "../../../../src/sentry/vfs/attributes.ts";
 import { World } from "../vfs/harness.ts";
 
 function hostDir(): string {
@@ -106,6 +107,16 @@ Deno.test("a writable host tree gets what is done in it", () => {
   assert.equal(w.rename("/d", "/e"), 0);
   assert.equal(w.read("/e/hard"), "new content");
   assert.deepEqual(w.list("/e").sort(), ["hard", "l"]);
+  // Times that are set while data waits to be written back are those that stay.
+  const t = w.open("/e/hard", O_RDWR);
+  w.pwrite(t, "late", 0);
+  const time = new TimeChoice();
+  time.kind = 2;
+  time.sec = 1_000_000_000;
+  assert.equal(changeTimes(w.root, t.path.mount, t.path.dentry, time, time), 0);
+  t.unref();
+  assert.equal(Deno.statSync(host("file")).mtime!.getTime(), 1e12);
+  assert.equal(Deno.readTextFileSync(host("file")), "latecontent");
   w.unlink("/e/hard");
   w.unlink("/e/l");
   assert.equal(w.rmdir("/e"), 0);
