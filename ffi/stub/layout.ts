@@ -52,6 +52,7 @@ export const SEED_PARENT = 8; // u32: pid of the sentry
 export const SEED_READY = 12; // u32: 1 when the seed has set itself up, else -errno
 export const SEED_FILTER = 16; // struct sock_fprog: u16 len, u64 pointer at 24
 export const SEED_FLAGS = 32; // u32: bit 0: no seccomp filter
+export const SEED_NAME = 0x40; // NUL-terminated name that ps(1) shows
 export const SEED_RING = 0x100; // entries of {u32 chunk, i32 pid}
 export const SEED_RING_ENTRIES = 64;
 export const SEED_FILTER_CODE = 0x1000; // sock_filter[]

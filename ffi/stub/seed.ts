@@ -49,6 +49,7 @@ const SIGKILL = 9;
 const CLONE_FS = 0x200;
 const CLONE_FILES = 0x400;
 const PR_SET_PDEATHSIG = 1;
+const PR_SET_NAME = 15;
 const PR_SET_NO_NEW_PRIVS = 38;
 const FUTEX_WAIT = 0;
 const FUTEX_WAKE = 1;
@@ -87,6 +88,9 @@ export function assembleSeed(processStart: number): Assembled {
   check();
   emitDieWithParent(a, "seed");
   a.mov(ecx, mem(rbx, L.SEED_PARENT)).cmp(eax, ecx).jne("die");
+  a.mov(edi, imm(PR_SET_NAME)).lea(rsi, mem(rbx, L.SEED_NAME)).xor(edx, edx).mov(r10, rdx);
+  a.mov(r8, rdx);
+  call(SYS.prctl);
   for (const signal of HANDLED) emitSigaction(a, signal, L.SEED_SIGACTION);
   emitSigaction(a, SIGCHLD, L.SEED_SIGACTION + 32);
   a.mov(edi, imm(PR_SET_NO_NEW_PRIVS)).mov(esi, imm(1)).xor(edx, edx).mov(r10, rdx).mov(r8, rdx);

@@ -38,6 +38,7 @@ import { handlers } from "../sentry/syscalls/mod.ts";
 import { PlainContext } from "../sentry/vfs/context.ts";
 import { rootContext } from "../sentry/vfs/setup.ts";
 import { Vfs } from "../sentry/vfs/vfs.ts";
+import { DeathWatch } from "./death_watch.ts";
 import { findExecutable } from "./executable.ts";
 import { SignalForwarding } from "./forwarding.ts";
 import { HostTerminal } from "./host_terminal.ts";
@@ -53,18 +54,17 @@ const MEMORY_SIZE = 64 * 2 ** 30;
 const MAX_TASKS = 16384;
 
 /** Runs a container to its end; resolves to its exit status, 128+N when signal N ended it. */
-export async function bootContainer(
+export function bootContainer(
   spec: ContainerSpec,
   config: SandboxConfig,
   options: BootOptions,
-): Promise<number> {
+  trace: SyscallTrace | null,
+): number {
   const frames = FrameAllocator.create(MEMORY_SIZE);
-  const platform = await createPlatform(config, frames);
+  const platform = createPlatform(config, frames);
   try {
-    const trace = config.strace ? await openTrace(options) : null;
     return runContainer(
       spec,
-      config,
       options,
       createKernel(spec, options, frames, platform),
       trace,
@@ -102,13 +102,13 @@ function createKernel(
 
 function runContainer(
   spec: ContainerSpec,
-  config: SandboxConfig,
   options: BootOptions,
   kernel: Kernel,
   trace: SyscallTrace | null,
 ): number {
   const process = spec.process;
   const poller = new HostPoller(kernel.platform.wakeFd);
+  new DeathWatch(kernel.platform, poller);
   const vfs = kernel.vfs;
   registerMemoryFileSystems(vfs);
   registerDevices(kernel);
@@ -152,6 +152,7 @@ function runContainer(
       new TimeNamespace(kernel.userNs),
     ),
     exitWatcher: null,
+    unkillable: options.protectInit,
     prepare: relay === null ? undefined : (t: Task) => relay.attach(t),
   });
   if (typeof started === "number") throw cannotExecute(process.args[0], started);
@@ -180,15 +181,6 @@ function waitForInit(
   }
   const code = init.exitCode;
   return (code & 0x7f) !== 0 ? 128 + (code & 0x7f) : (code >> 8) & 0xff;
-}
-
-async function openTrace(options: BootOptions): Promise<SyscallTrace> {
-  const { TaskTrace } = await import("../sentry/strace/task_trace.ts");
-  const { writeAll } = await import("../container/log.ts");
-  return new TaskTrace((line: string) => {
-    if (options.log.toFile) options.log.info(line);
-    else writeAll(Deno.stderr, line + "\n");
-  });
 }
 
 function writePidFile(options: BootOptions): void {

@@ -4,17 +4,16 @@ import { decodeBytes } from "../container/byte_string.ts";
 const START_DIRECTORY = /^\/(dev\/shm|run|tmp)\/runsc-start-[0-9a-f]{16}$/;
 
 /**
- * Removes the directory that the executable started from: the sandbox's module and prepared caches of Deno. No module
+ * Removes the directory that the executable started from: prepared caches of Deno. No part of the program
  * can be loaded afterwards. Directories of starts that were killed in between go too, when they are a minute old.
  */
 export function releaseStartFiles(): void {
-  const library = Deno.env.get("RUNSC_BOOT");
-  if (library === undefined) return;
-  Deno.env.delete("RUNSC_BOOT");
+  if (!Deno.env.has("RUNSC_PARTS")) return;
+  Deno.env.delete("RUNSC_PARTS");
+  const directory = Deno.env.get("DENO_DIR") ?? "";
+  if (!START_DIRECTORY.test(directory)) return;
   Deno.env.delete("DENO_DIR");
   try {
-    const directory = Deno.readLinkSync(library.slice(0, library.lastIndexOf("/")));
-    if (!START_DIRECTORY.test(directory)) return;
     Deno.removeSync(directory, { recursive: true });
     removeAbandoned(directory.slice(0, directory.lastIndexOf("/")));
   } catch {

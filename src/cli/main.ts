@@ -79,5 +79,5 @@ if (Deno.env.get("RUNSC_TRAINING") === undefined) {
 }
 // The build wants Deno to save what it learns of all modules, which it does when the program comes to its end by itself.
 const { loadSandbox } = await import("./sandbox.ts");
-await loadSandbox();
+await loadSandbox({ strace: true });
 Deno.exitCode = status;

@@ -11,12 +11,12 @@ const ARENA: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Loads the code of the sandbox, which only commands that start one pay for. */
-export async function loadSandbox() {
+export async function loadSandbox(config: Pick<SandboxConfig, "strace">) {
   const arena = reserveArena(ARENA);
-  const module = await import("../boot/boot.ts");
-  module.adoptArena(arena);
-  releaseStartFiles();
-  return module;
+  const { adoptArena, bootContainer } = await import("../boot/boot.ts");
+  adoptArena(arena);
+  const openTrace = config.strace ? (await import("../boot/trace.ts")).openTrace : null;
+  return { bootContainer, openTrace };
 }
 
 /** Runs a container to its end; resolves to its exit status, 128+N when signal N ended it. */
@@ -25,6 +25,7 @@ export async function runSandbox(
   config: SandboxConfig,
   options: BootOptions,
 ): Promise<number> {
-  const { bootContainer } = await loadSandbox();
-  return await bootContainer(spec, config, options);
+  const { bootContainer, openTrace } = await loadSandbox(config);
+  releaseStartFiles();
+  return bootContainer(spec, config, options, openTrace?.(options) ?? null);
 }

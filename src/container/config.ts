@@ -41,6 +41,8 @@ export interface BootOptions {
   consoleSocket: string | null;
   /** File that gets the process id of the sandbox once the container runs. */
   pidFile: string | null;
+  /** Whether signals without a handler do nothing to the first process, as in a pid namespace of its own. */
+  protectInit: boolean;
   /** How many descriptors from 3 on the container inherits. */
   preserveFds: number;
   /** Where the sandbox reports. */

@@ -26,6 +26,7 @@ export async function runDo(invocation: Invocation<typeof COMMAND_FLAGS.do>): Pr
     terminal,
     consoleSocket: null,
     pidFile: null,
+    protectInit: false,
     preserveFds: 0,
     log,
   });

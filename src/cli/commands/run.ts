@@ -25,6 +25,7 @@ export async function runRun(invocation: Invocation<typeof COMMAND_FLAGS.run>): 
     overlay: config.overlay === "memory" ? "memory" : "none",
     terminal: spec.process.terminal ?? false,
     consoleSocket: null,
+    protectInit: true,
     pidFile: flags["pid-file"],
     preserveFds: count(flags["preserve-fds"]),
     log,

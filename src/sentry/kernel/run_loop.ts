@@ -122,6 +122,10 @@ export class RunLoop {
 
   #stop(c: Context): void {
     const t = c.task as Task;
+    if (c.stop === Stop.Dead) {
+      this.#lost(t);
+      return;
+    }
     t.state = TaskState.Kernel;
     switch (c.stop) {
       case Stop.Syscall:
@@ -137,12 +141,17 @@ export class RunLoop {
       case Stop.Interrupted:
         if (t.signalPending) this.#after(t, deliverSignals(t, NO_RETURN));
         else this.#resume(t);
-        return;
-      default:
-        // Its host thread died or broke its stub: the process can not go on.
-        sendToGroup(t.group, SigInfo.kernel(SIGKILL), true);
-        this.#after(t, deliverSignals(t, NO_RETURN));
     }
+  }
+
+  /** The task's host thread died, or broke its stub: the process can not go on. */
+  #lost(t: Task): void {
+    if (t.state >= TaskState.Zombie) return;
+    sendToGroup(t.group, SigInfo.kernel(SIGKILL), true);
+    // One that waits in the kernel was woken by the signal.
+    if (t.state !== TaskState.User) return;
+    t.state = TaskState.Kernel;
+    this.#after(t, deliverSignals(t, NO_RETURN));
   }
 
   #call(t: Task): void {

@@ -206,6 +206,10 @@ export interface Platform {
   readonly wakeFd: number;
   /** Contexts that run application code now. */
   readonly runningCount: number;
+  /** Host descriptor that is readable when a stub died by itself, or -1 if `poll` tells of that. */
+  readonly deathFd: number;
+  /** To be called when `deathFd` is readable: `poll` will return the contexts of what died. */
+  collectDead(): void;
   /** Kills every stub and frees everything. */
   destroy(): void;
 }

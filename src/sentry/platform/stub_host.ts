@@ -29,6 +29,9 @@ const SYS = {
   close: 3,
   close_range: 436,
   pidfd_open: 434,
+  epoll_create1: 291,
+  epoll_ctl: 233,
+  epoll_pwait: 281,
   prctl: 157,
   prlimit64: 302,
   setsid: 112,
@@ -81,6 +84,12 @@ export class StubProcess {
   /** Position in the sequence of the seed's commands, to find its pid. */
   readonly ticket: number;
   pid = 0;
+  /** Host descriptor that tells of its death, or -1. */
+  pidfd = -1;
+  /** It was found dead. */
+  dead = false;
+  /** Whoever uses it. */
+  owner: unknown = null;
   /** CPU time that it had used before its present application, nanoseconds. */
   cpuBase = 0;
 
@@ -99,6 +108,8 @@ export class StubHost {
   readonly control: ArrayBuffer;
   readonly controlAddress: number;
   readonly wakeFd: number;
+  /** Readable when a watched process has died. */
+  readonly deathFd: number;
   /** Offsets of the stub's labels from STUB_BASE. */
   readonly labels: ReadonlyMap<string, number>;
   readonly sentryPid: number;
@@ -112,6 +123,9 @@ export class StubHost {
   #idle: StubProcess[] = [];
   #spin = 0;
   #statBuffer = new Uint8Array(144);
+  readonly #watched = new Map<number, StubProcess>();
+  readonly #event = new Uint8Array(12);
+  readonly #eventView = new DataView(this.#event.buffer);
 
   constructor(memoryFd: number, options: { seccomp: boolean; spin: number }) {
     this.sentryPid = sys(SYS.getpid, 0, 0, 0, 0, 0, 0);
@@ -124,6 +138,7 @@ export class StubHost {
     this.#state = new Int32Array(this.control, 0, 1024);
     this.#seed = new Int32Array(this.control, 4096, L.SEED_PAGE_SIZE / 4);
     this.wakeFd = must("eventfd", sys(SYS.eventfd2, 0, 0x80800, 0, 0, 0, 0));
+    this.deathFd = must("epoll_create1", sys(SYS.epoll_create1, 0x80000, 0, 0, 0, 0, 0));
     this.setSpin(options.spin);
     const stub = assembleStub();
     this.labels = stub.labels;
@@ -156,6 +171,7 @@ export class StubHost {
     seed.setBigUint64(L.SEED_FILTER + 8, BigInt(L.SEED_PAGE + L.SEED_FILTER_CODE), true);
     seed.setUint32(L.SEED_FLAGS, seccomp ? 0 : 1, true);
     new Uint8Array(this.control, 4096 + L.SEED_FILTER_CODE, filter.length).set(filter);
+    new Uint8Array(this.control, 4096 + L.SEED_NAME, 16).set(bytes("runsc-stub"));
     // struct kernel_sigaction: handler, flags, restorer, mask.
     const act = L.SEED_SIGACTION;
     seed.setBigUint64(act, BigInt(this.label("handler")), true);
@@ -317,7 +333,9 @@ export class StubHost {
   /** Kills a stub process and frees its slots. */
   kill(p: StubProcess): void {
     const pid = this.pidOf(p);
-    if (pid > 0) sys(SYS.kill, pid, SIGKILL, 0, 0, 0, 0);
+    this.#unwatch(p);
+    // The number of a dead process may be another's by now.
+    if (pid > 0 && !p.dead) sys(SYS.kill, pid, SIGKILL, 0, 0, 0, 0);
     this.#freeChunks.push(p.chunk);
   }
 
@@ -334,6 +352,43 @@ export class StubHost {
   /** Gives the processor to whoever waits for it. */
   yieldProcessor(): void {
     sys(SYS.sched_yield, 0, 0, 0, 0, 0, 0);
+  }
+
+  /** Wants to be told of the death of a process. */
+  watch(p: StubProcess): void {
+    const pid = this.pidOf(p);
+    if (pid <= 0 || p.pidfd >= 0) return;
+    const fd = sys(SYS.pidfd_open, pid, 0, 0, 0, 0, 0);
+    if (fd < 0) {
+      p.dead = true;
+      return;
+    }
+    p.pidfd = fd;
+    this.#watched.set(fd, p);
+    const event = this.#eventView;
+    event.setUint32(0, 1, true);
+    event.setUint32(4, fd, true);
+    sys1(SYS.epoll_ctl, this.deathFd, 1, fd, 0, 0, 0, 3, this.#event);
+  }
+
+  /** Processes that died since the last call, though nobody asked them to. */
+  collectDead(): StubProcess[] {
+    const dead: StubProcess[] = [];
+    while (sys1(SYS.epoll_pwait, this.deathFd, 0, 1, 0, 0, 8, 1, this.#event) === 1) {
+      const p = this.#watched.get(this.#eventView.getUint32(4, true));
+      if (p === undefined) break;
+      p.dead = true;
+      this.#unwatch(p);
+      dead.push(p);
+    }
+    return dead;
+  }
+
+  #unwatch(p: StubProcess): void {
+    if (p.pidfd < 0) return;
+    this.#watched.delete(p.pidfd);
+    sys(SYS.close, p.pidfd, 0, 0, 0, 0, 0);
+    p.pidfd = -1;
   }
 
   /** Sends the interrupt signal to a thread of a stub process. */

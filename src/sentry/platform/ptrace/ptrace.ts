@@ -34,6 +34,8 @@ export class PtracePlatform implements Platform {
   /** Stops of threads that were not known yet. */
   readonly #early = new Map<number, number>();
   #running = 0;
+  /** Stopped or dead, to be returned by the next polls. */
+  readonly #stopped: PtraceContext[] = [];
 
   constructor(options: { pool: FramePool; memoryFd: number }) {
     this.pool = options.pool;
@@ -97,7 +99,7 @@ export class PtracePlatform implements Platform {
     const space = c.space;
     if (c.stop === Stop.Dead || !this.#prepare(c, space)) {
       c.stop = Stop.Dead;
-      this.#dead.push(c);
+      this.#stopped.push(c);
       return;
     }
     const retired = space.retired;
@@ -111,11 +113,9 @@ export class PtracePlatform implements Platform {
       c.running = false;
       this.#running--;
       c.stop = Stop.Dead;
-      this.#dead.push(c);
+      this.#stopped.push(c);
     }
   }
-
-  readonly #dead: PtraceContext[] = [];
 
   /** Runs the queued operations; by this thread, or by its maker if it does not exist yet. */
   #prepare(c: PtraceContext, space: PtraceAddressSpace): boolean {
@@ -190,8 +190,8 @@ export class PtracePlatform implements Platform {
   }
 
   poll(): PtraceContext | null {
-    const dead = this.#dead.pop();
-    if (dead !== undefined) return dead;
+    const found = this.#stopped.pop();
+    if (found !== undefined) return found;
     if (this.#running === 0) return null;
     for (;;) {
       const tid = tracer.wait(-1, false);
@@ -230,7 +230,7 @@ export class PtracePlatform implements Platform {
     const c = this.poll();
     if (c === null) return true;
     this.#child.disable();
-    this.#dead.push(c);
+    this.#stopped.push(c);
     return false;
   }
 
@@ -271,6 +271,11 @@ export class PtracePlatform implements Platform {
   kill(p: StubProcess): void {
     this.host.kill(p);
   }
+
+  /** wait4 tells of deaths. */
+  readonly deathFd = -1;
+
+  collectDead(): void {}
 
   destroy(): void {
     this.host.destroy();

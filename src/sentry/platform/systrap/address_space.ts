@@ -123,6 +123,7 @@ export class SystrapAddressSpace implements AddressSpace {
       slot.init(Atomics.load(slot.i32, L.S_STATE >> 2), this.platform.xmaskLow);
     }
     this.#nextSlot = 1;
+    this.platform.used(this.process, this);
     const c = this.#add(slot);
     c.restoreGs();
     c.fsBase = 0;

@@ -44,6 +44,10 @@ export class Systrap implements Platform {
   #halves = new Uint32Array(this.#words.buffer);
   /** What the native routine found, see FOUND_*. */
   readonly #found = new Float64Array(FOUND_WORDS);
+  /** Contexts of dead processes, to be returned by the next polls. */
+  readonly #dead: SystrapContext[] = [];
+  /** Processes in use whose death nobody would tell of. */
+  readonly #unwatched: StubProcess[] = [];
   /** Resumed, but not told yet. */
   #pending: SystrapContext | null = null;
   #pendingFlags = 0;
@@ -80,6 +84,11 @@ export class Systrap implements Platform {
     if (space.retired.length > 0) {
       for (let i = 0; i < space.retired.length; i++) c.retiring.push(space.retired[i]);
       space.retired.length = 0;
+    }
+    if (space.process === null || space.process.dead) {
+      c.stop = Stop.Dead;
+      this.#dead.push(c);
+      return;
     }
     c.stop = Stop.None;
     if (c.interruptSent) {
@@ -151,6 +160,12 @@ export class Systrap implements Platform {
     this.#setup();
   }
 
+  /** An address space has got a process. */
+  used(p: StubProcess, space: SystrapAddressSpace): void {
+    p.owner = space;
+    if (p.pidfd < 0) this.#unwatched.push(p);
+  }
+
   /** Has a stopped thread do commands and wait again. It must be in a waiting state. */
   command(c: SystrapContext, cmd: number): void {
     this.#rpc(c, cmd);
@@ -191,6 +206,7 @@ export class Systrap implements Platform {
   }
 
   poll(rounds = 0): SystrapContext | null {
+    if (this.#dead.length > 0) return this.#dead.pop()!;
     const n = this.#running.length;
     if (n === 0) return null;
     const i = this.#exchange(n, rounds);
@@ -282,8 +298,30 @@ export class Systrap implements Platform {
     return this.#running.length;
   }
 
+  get deathFd(): number {
+    return this.host.deathFd;
+  }
+
+  collectDead(): void {
+    for (const p of this.host.collectDead()) {
+      const space = p.owner;
+      if (!(space instanceof SystrapAddressSpace) || space.process !== p) continue;
+      for (const c of [...space.contexts]) {
+        if (c.stop === Stop.Dead) continue;
+        this.forget(c);
+        c.stop = Stop.Dead;
+        this.#dead.push(c);
+      }
+    }
+  }
+
   prepareSleep(): boolean {
     if (this.#pending !== null) this.#exchange(0, 0);
+    // Only now, when there is time: most processes are over before anybody waits.
+    while (this.#unwatched.length > 0) {
+      const p = this.#unwatched.pop()!;
+      if (p.owner !== null) this.host.watch(p);
+    }
     this.host.setAsleep(true);
     const running = this.#running;
     for (let i = 0; i < running.length; i++) {
