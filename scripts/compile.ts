@@ -6,17 +6,28 @@
  *
  * @module
  */
-import { graft, type Library } from "./graft/graft.ts";
-import { learnStartFiles } from "./graft/start_files.ts";
+import { graft } from "./graft/graft.ts";
+import { asScript, link } from "./graft/parts.ts";
+import { learnCode, learnStartFiles } from "./graft/start_files.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const ENTRY = `${ROOT}src/cli/main.ts`;
 const OUTPUT = `${ROOT}dist/runsc`;
 
-/** Whether the code of every function is kept ready: larger to load, nothing to compile. */
-const EVERY_FUNCTION = (Deno.env.get("RUNSC_BUILD_CODE") ?? "all") === "all";
+/** Parts of the program that are loaded only when they are wanted, and a command line that uses each as most do. */
+const PARTS = [
+  { name: "boot.js", specifier: "../boot/boot.ts", training: ["do", "--", "/bin/true"] },
+  {
+    name: "trace.js",
+    specifier: "../boot/trace.ts",
+    training: ["--strace", "do", "--", "/bin/true"],
+  },
+];
 
-async function deno(args: string[]): Promise<void> {
+/** Where the specifiers of the parts start. */
+const BASE = `file://${ROOT}src/cli/`;
+
+async function runDeno(args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args,
     cwd: ROOT,
@@ -27,24 +38,17 @@ async function deno(args: string[]): Promise<void> {
   if (!success) throw new Error(`deno ${args[0]} failed:\n${new TextDecoder().decode(stderr)}`);
 }
 
-/** How the command line imports the sandbox, and how it does so in the executable. */
-const BOOT = {
-  specifier: "../boot/boot.ts",
-  name: "boot.js",
-  variable: "RUNSC_BOOT",
-  entry: `${ROOT}src/boot/boot.ts`,
-};
-
 /** Bundles a module and all it imports into one; lazily imported parts stay lazy in it. */
 async function bundle(entry: string, external: string[] = []): Promise<string> {
   const path = await Deno.makeTempFile({ prefix: "runsc-bundle-", suffix: ".js" });
   try {
     const without = external.flatMap((specifier) => ["--external", specifier]);
-    await deno([
+    await runDeno([
       "bundle",
       "--quiet",
       "--no-check",
       "--platform=deno",
+      "--minify",
       ...without,
       "-o",
       path,
@@ -56,41 +60,38 @@ async function bundle(entry: string, external: string[] = []): Promise<string> {
   }
 }
 
-/**
- * The modules of the executable. The sandbox is one of its own: the command line is loaded at every start, the sandbox
- * only by commands that start one.
- */
-async function bundleAll(): Promise<{ program: Uint8Array; library: Library }> {
-  const encoder = new TextEncoder();
-  const lazily = `import("${BOOT.specifier}")`;
-  const program = await bundle(ENTRY, [BOOT.specifier]);
-  if (program.split(lazily).length !== 2) throw new Error(`${ENTRY} has not one ${lazily}`);
-  const linked = program.replace(lazily, `import(Deno.env.get("${BOOT.variable}"))`);
-  const { name, variable } = BOOT;
-  const bytes = encoder.encode(await bundle(BOOT.entry));
-  return { program: encoder.encode(linked), library: { name, variable, bytes } };
+/** The program and its parts. Each part is whole in itself, so what parts share must keep no state. */
+async function bundleAll() {
+  const program = await bundle(ENTRY, PARTS.map((part) => part.specifier));
+  const parts = await Promise.all(PARTS.map(async ({ name, specifier, training }) => {
+    const module = await bundle(new URL(specifier, BASE).pathname);
+    return { name, training, source: asScript(module) };
+  }));
+  return {
+    program: link(program, PARTS, "run"),
+    trainee: link(program, PARTS, "learn"),
+    parts,
+  };
 }
 
 /** Builds the executable; resolves to how it was made. */
 export async function compile(output = OUTPUT): Promise<"deno compile" | "graft"> {
   await Deno.mkdir(output.slice(0, output.lastIndexOf("/")), { recursive: true });
   if (Deno.env.has("DENORT_BIN")) {
-    await deno(["compile", "--quiet", "--no-check", "-A", "-o", output, ENTRY]);
+    await runDeno(["compile", "--quiet", "--no-check", "-A", "-o", output, ENTRY]);
     return "deno compile";
   }
-  const { program, library } = await bundleAll();
-  const source = await Deno.realPath(Deno.execPath());
-  const trainee = `${output}.${Deno.pid}.training`;
+  const { program, trainee, parts } = await bundleAll();
+  const deno = await Deno.realPath(Deno.execPath());
+  const training = `${output}.${Deno.pid}.training`;
   try {
-    graft({ deno: source, output: trainee, program, library, startFiles: null });
-    const startFiles = learnStartFiles({
-      executable: trainee,
-      args: ["--version"],
-      everyFunction: EVERY_FUNCTION,
-    });
-    graft({ deno: source, output, program, library, startFiles });
+    graft({ deno, output: training, program: trainee, parts, startFiles: null });
+    const code = new Map(parts.map((p) => [p.name, learnCode(training, p.name, p.training)]));
+    graft({ deno, output: training, program, parts, startFiles: null });
+    const startFiles = learnStartFiles({ executable: training, args: ["--version"], code });
+    graft({ deno, output, program, parts, startFiles });
   } finally {
-    await Deno.remove(trainee).catch(() => {});
+    await Deno.remove(training).catch(() => {});
   }
   return "graft";
 }

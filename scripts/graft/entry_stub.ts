@@ -37,8 +37,7 @@ const O_DIRECTORY_CLOEXEC = 0x90000;
 /** O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC */
 const O_CREATE_CLOEXEC = 0x800c1;
 
-/** Strings on the stack, counted from rbp: `VARIABLE=path of the library`, `DENO_DIR=path`. */
-const LIBRARY = 128;
+/** Where the string `DENO_DIR=path` lies on the stack, counted from rbp. */
 const DENO_DIR = 512;
 
 /** Names start directories so that the program can recognise and remove its own. */
@@ -72,9 +71,7 @@ export interface StubOptions {
   environment: string[];
   /** The module that Deno is told to run. */
   program: Range;
-  /** A module that the program imports by the path in a variable of the environment. */
-  library: Range & { name: string; variable: string };
-  /** What else the start directory holds. */
+  /** What the start directory holds. */
   startFiles: (Range & { name: string })[];
   /** Whether the start directory is Deno's `DENO_DIR`. */
   setDenoDir: boolean;
@@ -83,13 +80,11 @@ export interface StubOptions {
 /**
  * Machine code that runs between the dynamic linker and Deno's own `_start`.
  *
- * It puts the program into a memfd, the library and the start files into a new directory of memory, and hands `_start`
- * a stack block whose argv reads `deno run … /proc/self/fd/N` before the user's own arguments. The kernel's view of the
- * command line and of the environment (`/proc/self/cmdline`, `/proc/self/environ`) stays the user's.
+ * It puts the program into a memfd and the start files into a new directory of memory, and hands `_start` a stack block
+ * whose argv reads `deno run … /proc/self/fd/N` before the user's own arguments. The kernel's view of the command line
+ * and of the environment (`/proc/self/cmdline`, `/proc/self/environ`) stays the user's.
  *
- * The library is a file of the directory, since Deno tells by its name that it is JavaScript; its path leads through the
- * directory's descriptor, since what Deno keeps of a module it keeps by path. Where no directory can be made the library
- * is a memory file too: that costs time, for Deno takes it for TypeScript and finds nothing prepared.
+ * Where no directory can be made Deno has none: that costs time, for it finds nothing prepared.
  */
 export function assembleEntryStub(options: StubOptions): Uint8Array {
   const a = new Assembler();
@@ -107,16 +102,16 @@ export function assembleEntryStub(options: StubOptions): Uint8Array {
   a.label("stub").mov(r15, rdx).mov(r14, rsp);
   a.lea(rbp, mem(rsp, -1024)).and(rbp, imm(-16)).mov(rsp, rbp).cld();
 
-  // rbp: path of the program. r13: descriptor of the start directory, negative where there is none.
+  // rbp: path of the program. r13: the string that names the start directory.
   a.lea(rsi, data(options.program.offset)).mov(edx, imm(options.program.size)).call("place");
   a.test(rax, rax).js("fail").mov(r12, rax).mov(rdi, rbp).call("path");
-  emitStartDirectory(a, options, { text, data, call });
+  if (options.setDenoDir) emitStartDirectory(a, options, { text, data, call });
 
   // r8 argc, r9 envp, r10 auxv, r11 its end.
   a.mov(r8, mem(r14)).lea(r9, mem({ base: r14, index: r8, scale: 8, disp: 16 })).mov(r10, r9);
   a.label("env").mov(rax, mem(r10)).add(r10, imm(8)).test(rax, rax).jnz("env").mov(r11, r10);
   a.label("aux").mov(rax, mem(r11)).add(r11, imm(16)).test(rax, rax).jnz("aux");
-  const added = options.arguments.length + options.environment.length + 4;
+  const added = options.arguments.length + options.environment.length + 3;
   a.mov(rdi, rbp).sub(rdi, r11).add(rdi, r14).sub(rdi, imm(added * 8)).and(rdi, imm(-16));
   a.mov(rsp, rdi);
 
@@ -134,7 +129,6 @@ export function assembleEntryStub(options: StubOptions): Uint8Array {
   for (const variable of options.environment) {
     a.lea(rax, text(variable)).mov(mem(rdi), rax).add(rdi, imm(8));
   }
-  a.lea(rax, mem(rbp, LIBRARY)).mov(mem(rdi), rax).add(rdi, imm(8));
   if (options.setDenoDir) a.mov(mem(rdi), r13).add(rdi, imm(8));
   a.mov(rsi, r9).mov(rcx, r11).sub(rcx, r9).shr(rcx, imm(3)).repMovsq();
 
@@ -187,7 +181,7 @@ interface Emitters {
   call: (nr: number) => Assembler;
 }
 
-/** Makes the start directory, fills it and writes the strings that name it; r13 is then the `DENO_DIR=…` string. */
+/** Makes the start directory, fills it and has r13 point to the `DENO_DIR=…` string. */
 function emitStartDirectory(a: Assembler, options: StubOptions, emit: Emitters): void {
   const { text, data, call } = emit;
   const prefix = "DENO_DIR=";
@@ -205,21 +199,17 @@ function emitStartDirectory(a: Assembler, options: StubOptions, emit: Emitters):
   a.lea(rdi, path).mov(esi, imm(O_DIRECTORY_CLOEXEC));
   call(SYS.open).test(rax, rax).js("base");
   a.mov(r12, rax).call("raise").mov(r13, r12);
-  [options.library, ...options.startFiles].forEach((file, index) => {
+  options.startFiles.forEach((file, index) => {
     a.mov(rdi, r13).lea(rsi, text(file.name)).mov(edx, imm(O_CREATE_CLOEXEC)).mov(r10d, imm(0o600));
     call(SYS.openat).test(rax, rax).js(`skip${index}`).mov(r12, rax).mov(rdi, rax);
     a.lea(rsi, data(file.offset)).mov(edx, imm(file.size)).call("write").mov(rdi, r12);
     call(SYS.close);
     a.label(`skip${index}`);
   });
-  const { library } = options;
-  a.mov(r12, r13).call("library").lea(rsi, text(`/${library.name}`)).call("copy");
-  a.mov(byte(mem(rdi)), imm(0)).lea(r13, mem(rbp, DENO_DIR)).jmp("chosen");
+  a.mov(rdi, r13);
+  call(SYS.close);
+  a.lea(r13, mem(rbp, DENO_DIR)).jmp("chosen");
 
-  a.label("library").lea(rdi, mem(rbp, LIBRARY)).lea(rsi, text(`${library.variable}=`));
-  a.call("copy").jmp("path");
-
-  a.label("nowhere").lea(rsi, data(library.offset)).mov(edx, imm(library.size)).call("place");
-  a.test(rax, rax).js("fail").mov(r12, rax).call("library").lea(r13, text("DENO_DIR=/dev/null/d"));
+  a.label("nowhere").lea(r13, text("DENO_DIR=/dev/null/d"));
   a.label("chosen");
 }

@@ -1,14 +1,6 @@
 import { appendSegment, gotSlot, readElf, spareSegment } from "./elf.ts";
+import type { Part } from "./parts.ts";
 import { assembleEntryStub, STUB_SIZE } from "./entry_stub.ts";
-
-/** A module of the executable beside the one that Deno is told to run. */
-export interface Library {
-  /** Name of its file, by whose end Deno knows what it is. */
-  name: string;
-  /** Variable of the environment that tells the program its path. */
-  variable: string;
-  bytes: Uint8Array;
-}
 
 /** What goes into the executable beside Deno itself. */
 export interface GraftOptions {
@@ -16,8 +8,8 @@ export interface GraftOptions {
   deno: string;
   output: string;
   /** The module to run. */
-  program: Uint8Array;
-  library: Library;
+  program: string;
+  parts: Part[];
   /** Contents of `DENO_DIR` at start, by file name; null leaves `DENO_DIR` to the environment. */
   startFiles: Map<string, Uint8Array> | null;
 }
@@ -49,15 +41,20 @@ export function graft(options: GraftOptions): void {
       end = Math.ceil((end + bytes.length) / 4096) * 4096;
       return { offset, size: bytes.length };
     };
-    const { name, variable, bytes } = options.library;
+    const encoder = new TextEncoder();
+    const { address, offset: start } = spareSegment(elf);
+    const program = place(encoder.encode(options.program));
+    const ranges = options.parts.map(({ name, source }) => {
+      const { offset, size } = place(encoder.encode(source));
+      return `${name}:${start + offset}:${size}`;
+    });
     const stub = assembleEntryStub({
-      address: spareSegment(elf).address,
+      address,
       entry: elf.entry,
       environSlot: gotSlot(file, elf, "environ"),
       arguments: ARGUMENTS,
-      environment: ENVIRONMENT,
-      program: place(options.program),
-      library: { name, variable, ...place(bytes) },
+      environment: [...ENVIRONMENT, `RUNSC_PARTS=${ranges.join(",")}`],
+      program,
       startFiles: [...options.startFiles ?? []].map(([name, bytes]) => ({ name, ...place(bytes) })),
       setDenoDir: options.startFiles !== null,
     });

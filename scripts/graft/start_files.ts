@@ -11,8 +11,8 @@ export interface TrainingOptions {
   executable: string;
   /** A command line that ends with success. */
   args: string[];
-  /** Whether the cache is to hold the code of every function, not only of those that run as the module loads. */
-  everyFunction: boolean;
+  /** Code of the program's parts by their names. */
+  code: Map<string, Uint8Array>;
 }
 
 /**
@@ -22,7 +22,7 @@ export interface TrainingOptions {
 export function learnStartFiles(options: TrainingOptions): Map<string, Uint8Array> {
   const directory = train(options, {});
   try {
-    if (options.everyFunction) takeOverCode(directory, options);
+    takeOverCode(directory, options);
     const files = new Map<string, Uint8Array>();
     for (const name of DATABASES) {
       const path = `${directory}/${name}`;
@@ -42,51 +42,67 @@ export function learnStartFiles(options: TrainingOptions): Map<string, Uint8Arra
 /** Runs the executable until Deno has nothing more to learn; the caller removes the directory. */
 function train({ executable, args }: TrainingOptions, v8Flags: Record<string, string>): string {
   const directory = Deno.makeTempDirSync({ prefix: "runsc-training-" });
-  for (let round = 0; round < 2; round++) {
-    const { success, stderr } = new Deno.Command(executable, {
-      args,
-      env: { ...v8Flags, DENO_DIR: directory, RUNSC_TRAINING: "1" },
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).outputSync();
-    if (!success) {
-      Deno.removeSync(directory, { recursive: true });
-      throw new Error(`the executable failed: ${new TextDecoder().decode(stderr)}`);
+  try {
+    for (let round = 0; round < 2; round++) {
+      run(executable, args, { ...v8Flags, DENO_DIR: directory, RUNSC_TRAINING: "1" });
     }
+  } catch (error) {
+    Deno.removeSync(directory, { recursive: true });
+    throw error;
   }
   return directory;
 }
 
 /**
- * Puts code that V8 compiled ahead of need into the cache. V8 takes a cache only under the flags that it was made with,
- * yet `--no-lazy` changes when code is made, not what it is: the header gets the hash of the flags at run time.
+ * Puts code that V8 compiled ahead of need into the cache: every function of the program itself, and those functions of
+ * its parts that ran in training. V8 takes a cache only under the flags that it was made with, yet the flags of training
+ * change when code is made, not what it is: the header gets the hash of the flags at run time.
  */
 function takeOverCode(directory: string, options: TrainingOptions): void {
   const eager = train(options, { DENO_V8_FLAGS: "--no-lazy" });
   const from = new DatabaseSync(`${eager}/v8_code_cache_v2`);
   const to = new DatabaseSync(`${directory}/v8_code_cache_v2`);
   try {
-    const select = "SELECT specifier, type, source_hash, data FROM codecache";
-    const update = to.prepare(
-      "UPDATE codecache SET data = ? WHERE specifier = ? AND type = ? AND source_hash = ?",
-    );
-    update.setReadBigInts(true);
-    const known = to.prepare(select);
-    known.setReadBigInts(true);
-    const rows = from.prepare(select);
-    rows.setReadBigInts(true);
-    for (const row of rows.all()) {
-      const own = known.all().find((other) =>
-        other.specifier === row.specifier && other.type === row.type
-      );
-      if (!(row.data instanceof Uint8Array) || !(own?.data instanceof Uint8Array)) continue;
-      row.data.set(own.data.subarray(FLAG_HASH.from, FLAG_HASH.to), FLAG_HASH.from);
-      update.run(row.data, row.specifier, row.type, row.source_hash);
+    const select = "SELECT specifier, type, data FROM codecache";
+    const update = to.prepare("UPDATE codecache SET data = ? WHERE specifier = ? AND type = ?");
+    const compiled = from.prepare(select).all();
+    const missing = new Set(options.code.keys());
+    for (const own of to.prepare(select).all()) {
+      const part = /^file:\/\/\/runsc\/(.+)$/.exec(String(own.specifier))?.[1];
+      const data = part === undefined
+        ? compiled.find((row) => row.specifier === own.specifier && row.type === own.type)?.data
+        : options.code.get(part);
+      if (!(data instanceof Uint8Array) || !(own.data instanceof Uint8Array)) continue;
+      data.set(own.data.subarray(FLAG_HASH.from, FLAG_HASH.to), FLAG_HASH.from);
+      update.run(data, own.specifier, own.type);
+      if (part !== undefined) missing.delete(part);
     }
+    if (missing.size > 0) throw new Error(`Deno has learnt nothing of ${[...missing].join()}`);
   } finally {
     from.close();
     to.close();
     Deno.removeSync(eager, { recursive: true });
   }
+}
+
+/** The code of all functions of a part of the program that run in one run of the executable made for learning. */
+export function learnCode(executable: string, part: string, args: string[]): Uint8Array {
+  const directory = Deno.makeTempDirSync({ prefix: "runsc-training-" });
+  try {
+    run(executable, args, { RUNSC_LEARN: directory, DENO_DIR: directory });
+    return Deno.readFileSync(`${directory}/${part}.code`);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+function run(executable: string, args: string[], env: Record<string, string>): void {
+  const { success, stderr } = new Deno.Command(executable, {
+    args,
+    env,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).outputSync();
+  if (!success) throw new Error(`the executable failed: ${new TextDecoder().decode(stderr)}`);
 }
