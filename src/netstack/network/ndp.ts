@@ -145,6 +145,7 @@ export class Ndp {
       }
       e.state = AddressState.Preferred;
       this.ctx.routes.generation++;
+      this.ctx.routes.events?.address(t.at, e, false);
       if (e.address.isLinkLocal) this.startSolicitation(t.at);
     }
     if (e.validUntil <= now) {
@@ -153,6 +154,7 @@ export class Ndp {
     }
     if (e.preferredUntil <= now && e.state === AddressState.Preferred) {
       e.state = AddressState.Deprecated;
+      this.ctx.routes.events?.address(t.at, e, false);
     }
     const next = e.preferredUntil > now ? Math.min(e.preferredUntil, e.validUntil) : e.validUntil;
     if (next < Infinity) this.ctx.timers.arm(t, next);
@@ -310,6 +312,7 @@ export class Ndp {
     entry.state = AddressState.Duplicate;
     const t = this.addressTimers.get(entry);
     if (t !== undefined) this.ctx.timers.remove(t);
+    this.ctx.routes.events?.address(at, entry, false);
     if (this.onDuplicate !== null) this.onDuplicate(at, entry);
   }
 

@@ -12,6 +12,7 @@ import {
   ESRCH,
 } from "../core/errno.ts";
 import { ANY_V4, ANY_V6, commonPrefix, type IpAddress } from "../wire/address.ts";
+import type { NetworkEvents } from "./events.ts";
 import {
   AddressState,
   type InterfaceAddress,
@@ -70,6 +71,8 @@ export class RoutingTable {
   loopback: NetworkInterface | null = null;
   /** Changes whenever an answer may; a kept {@link Route} of another generation is void. */
   generation = 1;
+  /** Told of changes; null while nobody listens. */
+  events: NetworkEvents | null = null;
   private readonly pathMtus: AddressMap<PathMtu>;
   private readonly now: () => number;
 
@@ -96,6 +99,7 @@ export class RoutingTable {
       if (replace) {
         list[i] = e;
         this.generation++;
+        if (this.events !== null) this.events.route(e, false);
         return 0;
       }
       const sameHop = o.interfaceIndex === e.interfaceIndex &&
@@ -113,6 +117,7 @@ export class RoutingTable {
     ) i++;
     list.splice(i, 0, e);
     this.generation++;
+    if (this.events !== null) this.events.route(e, false);
     return 0;
   }
 
@@ -134,6 +139,7 @@ export class RoutingTable {
       if (metric !== 0 && e.metric !== metric) continue;
       list.splice(i, 1);
       this.generation++;
+      if (this.events !== null) this.events.route(e, true);
       return 0;
     }
     return -ESRCH;
@@ -142,7 +148,12 @@ export class RoutingTable {
   /** Removes all routes for which `match` holds. */
   removeWhere(match: (e: RouteEntry) => boolean): void {
     for (const list of [this.v4, this.v6]) {
-      for (let i = list.length - 1; i >= 0; i--) if (match(list[i])) list.splice(i, 1);
+      for (let i = list.length - 1; i >= 0; i--) {
+        const e = list[i];
+        if (!match(e)) continue;
+        list.splice(i, 1);
+        if (this.events !== null) this.events.route(e, true);
+      }
     }
     this.generation++;
   }

@@ -75,6 +75,7 @@ export class Addresses {
     if (at.isUp) this.addSubnetRoute(at, e);
     if (!address.isV4) this.ndp.addressAdded(at, e);
     else if (at.isUp) this.arp.announce(at, address);
+    this.ctx.routes.events?.address(at, e, false);
     return 0;
   }
 
@@ -107,6 +108,7 @@ export class Addresses {
     if (e === null) return -EADDRNOTAVAIL;
     at.addresses.splice(at.addresses.indexOf(e), 1);
     if (!address.isV4) this.ndp.addressRemoved(at, e);
+    this.ctx.routes.events?.address(at, e, true);
     const routes = this.ctx.routes;
     const known = routes.local.get(address);
     if (known !== null && --known.count === 0) routes.local.delete(address);

@@ -94,6 +94,7 @@ export class Stack implements AddressManager {
   private readonly errors4: Icmpv4Errors;
   private readonly errors6: Icmpv6Errors;
   private nextIndex = 1;
+  private polling = false;
   /** Called when packets wait for {@link Stack.poll}, once until the next call of it. */
   onPending: (() => void) | null = null;
   /** Takes the packets of other ethertypes; borrowed. */
@@ -212,7 +213,11 @@ export class Stack implements AddressManager {
     ctx.routes.interfaces[at.index] = at;
     this.byName.set(name, at);
     this.packets.updateTaps();
+    for (const table of [at.neighbours4, at.neighbours6]) {
+      if (table !== null) table.onChange = (n) => ctx.routes.events?.neighbour(at, n);
+    }
     device.onReceive = (packet) => this.receive(packet, at);
+    ctx.routes.events?.link(at, false);
     return at;
   }
 
@@ -227,6 +232,7 @@ export class Stack implements AddressManager {
     this.byName.delete(at.name);
     this.ctx.routes.interfaces[at.index] = undefined;
     at.device.onReceive = null;
+    this.ctx.routes.events?.link(at, true);
     return 0;
   }
 
@@ -237,6 +243,7 @@ export class Stack implements AddressManager {
     this.byName.delete(at.name);
     at.name = name;
     this.byName.set(name, at);
+    this.ctx.routes.events?.link(at, false);
     return 0;
   }
 
@@ -246,6 +253,7 @@ export class Stack implements AddressManager {
     at.flags ^= IFF_UP;
     const routes = this.ctx.routes;
     routes.generation++;
+    routes.events?.link(at, false);
     if (!up) {
       at.neighbours4?.flush();
       at.neighbours6?.flush();
@@ -276,6 +284,7 @@ export class Stack implements AddressManager {
     if (mtu < 68 || mtu > at.device.mtu) return -EINVAL;
     at.mtu = mtu;
     this.ctx.routes.generation++;
+    this.ctx.routes.events?.link(at, false);
     return 0;
   }
 
@@ -332,6 +341,9 @@ export class Stack implements AddressManager {
    * endpoints, after devices brought packets, and at {@link Stack.nextDeadline}.
    */
   poll(): void {
+    // Whoever is woken by a delivery may call this again; the outer call goes on with the rest.
+    if (this.polling) return;
+    this.polling = true;
     const clock = this.ctx.clock;
     const held = clock.hold();
     this.ctx.timers.run(clock.now());
@@ -339,6 +351,7 @@ export class Stack implements AddressManager {
       if (held && (i & 7) === 7) clock.refresh();
     }
     if (held) clock.release();
+    this.polling = false;
     this.flush();
     if (this.loopbackDevice.pending && this.onPending !== null) this.onPending();
   }
