@@ -9,6 +9,9 @@ import { ANY_V4, ANY_V6, type IpAddress } from "../wire/address.ts";
 import { Binding } from "./binding.ts";
 import { IpSocketOptions, PMTUDISC_DO, PMTUDISC_PROBE } from "./ip_options.ts";
 
+/** Filled from an endpoint's options before each send; one serves all. */
+const sendOptions = new IpSendOptions();
+
 /** Which directions {@link Endpoint.shutdown} ends, as in shutdown(2). */
 export const SHUT_RD = 0;
 export const SHUT_WR = 1;
@@ -23,8 +26,6 @@ export abstract class Endpoint extends Binding {
   readonly ctx: NetContext;
   protected readonly output: IpOutput;
   readonly ip = new IpSocketOptions();
-  /** Filled from `ip` before each send. */
-  protected readonly sendOptions = new IpSendOptions();
   /** Pending error (SO_ERROR), positive. */
   pendingError = 0;
   /** Called with the poll bits that may have become true. */
@@ -131,7 +132,7 @@ export abstract class Endpoint extends Binding {
 
   /** Fills `sendOptions` for a packet to `dst`; `ttl` and `tos` -1 mean the socket's own. */
   protected prepareOptions(dst: IpAddress, ttl: number, tos: number): IpSendOptions {
-    const o = this.sendOptions;
+    const o = sendOptions;
     const ip = this.ip;
     if (dst.isV4) {
       o.ttl = ttl >= 0 ? ttl : dst.isMulticast ? ip.multicastTtl : ip.ttl;

@@ -15,6 +15,7 @@ import {
   EOPNOTSUPP,
   EPIPE,
 } from "../../core/errno.ts";
+import { Fifo } from "../../core/fifo.ts";
 import type { ByteSource } from "../../core/io.ts";
 import {
   MSG_MORE,
@@ -53,7 +54,7 @@ export interface HalfOpen {
 export class TcpEndpoint extends TcpReader {
   readonly timer: ConnectionTimer = new ConnectionTimer(this);
   /** Half-open connections of a listener. */
-  readonly halfOpen = new Set<HalfOpen>();
+  halfOpen: Set<HalfOpen> | null = null;
   private hasBoundPort = false;
   private countedOrphan = false;
   private fastOpenSource: ByteSource | null = null;
@@ -259,6 +260,8 @@ export class TcpEndpoint extends TcpReader {
       return -EADDRINUSE;
     }
     this.state = TcpState.Listen;
+    this.acceptQueue = new Fifo();
+    this.halfOpen = new Set();
     this.readClosed = false;
     this.writeClosed = false;
     this.shared.table.listen(this);
@@ -279,8 +282,8 @@ export class TcpEndpoint extends TcpReader {
     this.listening = false;
     this.shared.table.unlisten(this);
     this.shared.table.unhold(this);
-    for (const r of this.halfOpen) r.abandon();
-    this.halfOpen.clear();
+    for (const r of this.halfOpen ?? []) r.abandon();
+    this.halfOpen = null;
     for (;;) {
       const child = this.acceptQueue.shift();
       if (child === undefined) break;

@@ -80,7 +80,7 @@ export class SynRequest extends Binding implements HalfOpen {
   start(): void {
     this.startedAt = this.shared.ctx.clock.now();
     this.shared.table.insert(this);
-    this.listener.halfOpen.add(this);
+    this.listener.halfOpen?.add(this);
     this.listener.synRequests++;
     this.shared.ctx.timers.arm(this.timer, this.startedAt + this.rto);
   }
@@ -94,7 +94,7 @@ export class SynRequest extends Binding implements HalfOpen {
   remove(): void {
     this.shared.table.remove(this);
     this.shared.ctx.timers.remove(this.timer);
-    if (this.listener.halfOpen.delete(this)) this.listener.synRequests--;
+    if (this.listener.halfOpen?.delete(this)) this.listener.synRequests--;
   }
 
   abandon(): void {

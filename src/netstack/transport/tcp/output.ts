@@ -15,6 +15,9 @@ import { connectionRoute, sendData } from "./emit.ts";
 import { EVER_RETRANSMITTED, LOST, RETRANSMITTED, SACKED, type Sent } from "./sent.ts";
 import type { Tcb } from "./tcb.ts";
 
+/** Records in flight; tiny segments must not make the scoreboard long. */
+const MAX_SEGMENTS = 8192;
+
 /** Arms the retransmission timer. */
 export function armRetransmit(t: Tcb, kind: RetransmitTimer, delay: number): void {
   t.timerKind = kind;
@@ -92,7 +95,7 @@ function sendNew(t: Tcb, force: boolean): void {
     const withFin = t.writeClosed;
     if (left === 0 && !withFin) break;
     const quota = t.cwnd - t.sent.inFlight;
-    if (quota <= 0 && left > 0) {
+    if ((quota <= 0 || t.sent.length >= MAX_SEGMENTS) && left > 0) {
       t.cwndLimited = true;
       break;
     }
@@ -248,14 +251,11 @@ function recount(t: Tcb, s: Sent, packets: number): void {
 /** Sends what is marked lost, as far as the congestion window allows. */
 export function retransmitLost(t: Tcb): void {
   const b = t.sent;
-  let left = b.lostOut;
-  for (let i = 0; i < b.length && left > 0; i++) {
+  // What was gone through before is not gone through again: a peer could make that dear.
+  for (let i = b.search(b.lostFrom); i < b.length; i++) {
     const s = b.at(i);
-    if ((s.flags & LOST) === 0) continue;
-    if ((s.flags & RETRANSMITTED) !== 0) {
-      left -= s.packets;
-      continue;
-    }
+    b.lostFrom = s.seq;
+    if ((s.flags & (LOST | RETRANSMITTED)) !== LOST) continue;
     const quota = t.cwnd - b.inFlight;
     if (quota <= 0) return;
     // Nothing beyond the peer's window may go but the first segment.
@@ -263,7 +263,6 @@ export function retransmitLost(t: Tcb): void {
     const first = i === 0 && (s.flags & EVER_RETRANSMITTED) === 0;
     const n = retransmit(t, i, quota);
     if (n < 0) return;
-    left -= s.packets;
     if (first || t.timerKind !== RetransmitTimer.Rto) {
       armRetransmit(t, RetransmitTimer.Rto, t.rto);
     }

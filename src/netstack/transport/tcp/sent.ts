@@ -50,6 +50,8 @@ export class Scoreboard {
   sackedOut = 0;
   lostOut = 0;
   retransmittedOut = 0;
+  /** No segment before this sequence number is lost and still to be sent again. */
+  lostFrom = 0;
 
   /** Segments in flight. */
   get length(): number {
@@ -176,9 +178,10 @@ export class Scoreboard {
       s.flags &= ~RETRANSMITTED;
     }
     if ((s.flags & LOST) === 0) {
+      if (this.lostOut === 0 || before(s.seq, this.lostFrom)) this.lostFrom = s.seq;
       s.flags |= LOST;
       this.lostOut += s.packets;
-    }
+    } else if (before(s.seq, this.lostFrom)) this.lostFrom = s.seq;
     this.unlinkByTime(s);
   }
 

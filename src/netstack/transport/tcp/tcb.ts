@@ -27,6 +27,9 @@ import type { TcpShared } from "./shared.ts";
 /** Pieces of the stream that came early, for reassembly and SACK. */
 export const MAX_EARLY_RANGES = 256;
 
+/** The accept queue of all that do not listen, always empty. */
+const NO_QUEUE = new Fifo<Tcb>();
+
 /** A connection or listener. All sequence numbers are signed 32-bit. */
 export abstract class Tcb extends Endpoint implements CongestionState {
   readonly shared: TcpShared;
@@ -216,7 +219,8 @@ export abstract class Tcb extends Endpoint implements CongestionState {
 
   // Listening.
   backlog = 0;
-  readonly acceptQueue = new Fifo<Tcb>();
+  /** Connections that wait for accept(2); a listener has one of its own. */
+  acceptQueue: Fifo<Tcb> = NO_QUEUE;
   synRequests = 0;
   lastSynOverflow = -Infinity;
 

@@ -261,3 +261,19 @@ Deno.test("a connection that was refused or closed can be used again", () => {
     advance(clock, SECOND, stack);
   }
 });
+
+Deno.test("with all socket memory in use streams go on slowly and nothing hangs", () => {
+  const { a, b, clock } = createLinked();
+  a.ctx.settings.socketMemory = 40_000;
+  b.ctx.settings.socketMemory = 40_000;
+  const pairs = [80, 81, 82].map((port) => {
+    const { client, server } = connected(a, b, THEM, port);
+    return new Transfer(client, server, bytes(100_000, port));
+  });
+  for (let i = 0; i < 3000 && !pairs.every((t) => t.finished); i++) {
+    for (const t of pairs) t.step();
+    advance(clock, 100 * MS, a, b);
+    assert(a.ctx.socketMemory < 400_000 && b.ctx.socketMemory < 400_000);
+  }
+  for (const t of pairs) t.check();
+});
