@@ -16,6 +16,7 @@ export function runFilter(program: Uint8Array, data: SeccompData): number {
   const view = new DataView(program.buffer, program.byteOffset, program.byteLength);
   const count = program.length / 8;
   let a = 0;
+  let x = 0;
   let pc = 0;
   while (true) {
     if (pc >= count) throw new Error(`runs past its end at ${pc}`);
@@ -31,6 +32,15 @@ export function runFilter(program: Uint8Array, data: SeccompData): number {
         break;
       case 0x54:
         a = (a & k) >>> 0;
+        break;
+      case 0x04:
+        a = (a + k) >>> 0;
+        break;
+      case 0x0c:
+        a = (a + x) >>> 0;
+        break;
+      case 0x07:
+        x = a;
         break;
       case 0x05:
         pc += k;
