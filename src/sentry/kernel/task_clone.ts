@@ -94,6 +94,8 @@ export function cloneTask(t: Task, request: CloneRequest): number {
   const mm: MemoryManager | number = shareMm ? t.mm : t.mm.fork();
   if (typeof mm === "number") return mm;
   if (shareMm) mm.retain();
+  // Other threads go on writing what the child has been given until it is protected: at once, then.
+  else if (t.mm.users > 1) kernel.platform.flush(t.ctx);
   const ctx = newContext(mm);
   const pid = ctx === null ? null : ns.allocate();
   if (ctx === null || pid === null) {

@@ -46,7 +46,8 @@ export function copyMemory(mm: MemoryManager, child: MemoryManager): void {
   const list = mm.vmas.list;
   const copies = child.vmas.list;
   const written = countWritten(mm);
-  const eager = written <= EAGER_PAGES;
+  // What other threads write meanwhile must not be in one copy and missing in another that was made before.
+  const eager = mm.users === 1 && written <= EAGER_PAGES;
   if (eager && written > 0) spareFrame = mm.frames.allocForCopy(written);
   const copyWritten = eager && spareFrame >= 0;
   let runs = EAGER_RUNS;

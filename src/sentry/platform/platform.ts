@@ -190,6 +190,8 @@ export interface Platform {
   createAddressSpace(forkedFrom?: AddressSpace): AddressSpace;
   /** Lets a stopped context run application code. */
   resume(c: Context): void;
+  /** Does now what is queued for the address space of a stopped context, while other threads of it may run. */
+  flush(c: Context): void;
   /** Makes a running context stop soon with `Stop.Interrupted` (or for another reason first). */
   interrupt(c: Context): void;
   /** The next context that has stopped, or null. Looks `rounds` more times than once. */

@@ -129,6 +129,12 @@ export class PtracePlatform implements Platform {
     return this.#runQueue(runner, space) && c.tid !== 0;
   }
 
+  /** Has a stopped thread do what is queued for its space, while others of it may run. */
+  flush(context: Context): void {
+    const c = context as PtraceContext;
+    if (c.space.ops.count > 0) this.#runQueue(c, c.space);
+  }
+
   #runQueue(c: PtraceContext, space: PtraceAddressSpace): boolean {
     const ops = space.ops;
     let first = 0;

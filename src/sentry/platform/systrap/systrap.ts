@@ -126,21 +126,28 @@ export class Systrap implements Platform {
 
   /** Has a stopped thread of the same space do the queued operations, if there is one. */
   #runByOther(c: SystrapContext): void {
-    const { ops, contexts } = c.space;
-    for (const other of contexts) {
+    for (const other of c.space.contexts) {
       const u = other.slot.u32;
       if (other === c || other.stop === Stop.None || other.stop === Stop.Dead) continue;
       if (u[L.S_TID >> 2] === UNBORN) continue;
-      for (let first = 0; first < ops.count;) {
-        const n = ops.write(u, first);
-        u[L.S_PROG_COUNT >> 2] = n;
-        this.#rpc(other, L.CMD_PROGRAM);
-        first += n;
-      }
-      ops.clear();
+      this.flush(other);
       Atomics.store(other.slot.i32, STATE, L.STATE_PARKED);
       return;
     }
+  }
+
+  /** Has a stopped thread do what is queued for its space, while others of it may run. */
+  flush(context: Context): void {
+    const c = context as SystrapContext;
+    const { ops, process } = c.space;
+    if (process === null || process.dead) return;
+    for (let first = 0; first < ops.count;) {
+      const n = ops.write(c.slot.u32, first);
+      c.slot.u32[L.S_PROG_COUNT >> 2] = n;
+      this.#rpc(c, L.CMD_PROGRAM);
+      first += n;
+    }
+    ops.clear();
   }
 
   /** Tells the pending thread to go on, then looks for posts; the index of one, or -1. */

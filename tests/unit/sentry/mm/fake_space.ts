@@ -92,12 +92,14 @@ export class FakePlatform implements Platform {
   readonly name = "fake";
   readonly wakeFd = -1;
   readonly runningCount = 0;
+  readonly deathFd = -1;
   constructor(readonly frames: FrameAllocator) {}
   createAddressSpace(): FakeSpace {
     return new FakeSpace(this.frames);
   }
   resume(): void {}
   interrupt(): void {}
+  flush(): void {}
   poll(): Context | null {
     return null;
   }
@@ -111,6 +113,7 @@ export class FakePlatform implements Platform {
     return false;
   }
   finishSleep(): void {}
+  collectDead(): void {}
   destroy(): void {}
 }
 
