@@ -4,9 +4,10 @@
  */
 // hot: alloc, ref and unref run at every page fault; extents are pairs of numbers in flat arrays.
 
-import { ENOMEM } from "../../abi/errno.ts";
+import { ENOMEM, ENOSYS, EPERM } from "../../abi/errno.ts";
 import { MFD_CLOEXEC } from "../../abi/mman.ts";
-import { fallocate, ftruncate } from "../../../ffi/libc/files.ts";
+import { fallocate, ftruncate, lseek, sendfile } from "../../../ffi/libc/files.ts";
+import { pread } from "../../../ffi/libc/io.ts";
 import { madvise, memfd_create } from "../../../ffi/libc/memory.ts";
 import { mapRegion, type Region } from "../../../ffi/arena.ts";
 import { cstr } from "../../../ffi/syscall.ts";
@@ -24,6 +25,9 @@ const LARGE = 64;
 /** Longest run that is taken from freed frames and cleared by hand. */
 const ZERO_MAX = 16;
 const BINS = 26;
+/** Reads of less than this are made straight into memory. */
+const SEND_MIN = 4 * PAGE_SIZE;
+const SEEK_SET = 0;
 
 /** Something that can give frames back when memory is short. */
 export interface Reclaimer {
@@ -112,6 +116,8 @@ export class FrameAllocator {
   /** Asked in turn when memory is short. */
   readonly reclaimers: Set<Reclaimer> = new Set();
   #bump = 1;
+  #canSend = true;
+  readonly #position = new BigInt64Array(1);
   readonly #clean = new ExtentBins();
   readonly #dirty = new ExtentBins();
   // The extent freed last, kept out of the bins so that a run freed piece by piece stays one.
@@ -166,6 +172,33 @@ export class FrameAllocator {
     if (first < 0) first = this.#takeClean(count);
     if (first < 0) return -ENOMEM;
     return this.#give(first, count);
+  }
+
+  /**
+   * Reads from a host file into zeroed memory at byte `memOffset`; the bytes read, less than `length` only at the end of
+   * the file, or a negative errno.
+   */
+  readFile(fd: number, pos: number, memOffset: number, length: number): number {
+    let done = 0;
+    while (done < length) {
+      const n = this.#readSome(fd, pos + done, memOffset + done, length - done);
+      if (n < 0) return done > 0 ? done : n;
+      if (n === 0) break;
+      done += n;
+    }
+    return done;
+  }
+
+  #readSome(fd: number, pos: number, memOffset: number, length: number): number {
+    // From file to file the host neither clears the new pages first nor faults on each of them.
+    if (length >= SEND_MIN && this.#canSend) {
+      this.#position[0] = BigInt(pos);
+      const at = lseek(this.fd, memOffset, SEEK_SET);
+      const n = at < 0 ? at : sendfile(this.fd, fd, this.#position, length);
+      if (n >= 0) return n;
+      if (n === -ENOSYS || n === -EPERM) this.#canSend = false;
+    }
+    return pread(fd, this.hostAddress + memOffset, length, pos);
   }
 
   #give(first: number, count: number): number {

@@ -44,7 +44,7 @@ const BLOCK = 512;
 const READ_AHEAD_MIN = 32;
 const READ_AHEAD_MAX = 512;
 /** Pages around a fault that are brought in together. */
-const FAULT_AROUND = 32;
+const FAULT_AROUND = 16;
 
 /**
  * The page cache of one file. Frames are reserved for whole runs of pages ahead of need, which costs nothing until

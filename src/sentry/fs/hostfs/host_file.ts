@@ -36,15 +36,9 @@ class HostReader implements PageFiller {
   fill(index: number, count: number, memOffset: number): number {
     const fd = this.file.hostFd(O_RDONLY);
     if (fd < 0) return fd;
-    const address = this.file.fs.vfs.kernel.frames.hostAddress + memOffset;
-    const want = count * 4096;
-    let done = 0;
-    while (done < want) {
-      const n = libc.pread(fd, address + done, want - done, index * 4096 + done);
-      if (n < 0) return done > 0 ? done : n;
-      if (n === 0) break;
-      done += n;
-    }
+    const frames = this.file.fs.vfs.kernel.frames;
+    const done = frames.readFile(fd, index * 4096, memOffset, count * 4096);
+    if (done < 0) return done;
     this.file.fs.pages.add(count);
     return done;
   }
