@@ -14,9 +14,13 @@ import { PipeFile } from "./pipe_file.ts";
 /** The pipes of FIFOs that are open; one lives as long as its inode does. */
 const pipes: WeakMap<Inode, Pipe> = new WeakMap();
 
+/** Those of unnamed pipes, which are opened again without waiting for the other end. */
+const unnamed: WeakSet<Inode> = new WeakSet();
+
 /** Lets opening `inode` (through /proc/PID/fd) lead to an unnamed pipe that exists already. */
 export function bindPipe(inode: Inode, pipe: Pipe): void {
   pipes.set(inode, pipe);
+  unnamed.add(inode);
 }
 
 /** An open of a FIFO that waits for the other end: kept in the task's block state. */
@@ -55,7 +59,7 @@ export function openFifo(
   let open = t.block.data instanceof PendingOpen ? t.block.data : null;
   if (open === null) {
     const file = new PipeFile(path, flags, pipe);
-    if (!file.waitsForPeer) return file;
+    if (!file.waitsForPeer || unnamed.has(inode)) return file;
     if (file.readable ? pipe.writers > 0 : pipe.readers > 0) return file;
     open = new PendingOpen(file, file.readable ? pipe.writerOpens : pipe.readerOpens);
     t.block.data = open;
