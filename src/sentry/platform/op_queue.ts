@@ -1,9 +1,11 @@
+import { PROT_BACKED } from "./platform.ts";
 import { S_PROGRAM, S_PROGRAM_MAX } from "../../../ffi/stub/layout.ts";
 
 const SYS_MMAP = 9;
 const SYS_MPROTECT = 10;
 const SYS_MUNMAP = 11;
 const MAP_SHARED_FIXED = 0x11;
+const MAP_POPULATE = 0x8000;
 
 /** Numbers in an operation: system call number and six arguments. */
 const WIDTH = 7;
@@ -34,21 +36,23 @@ export class OpQueue {
     ops[i] = a5;
   }
 
-  /** Maps kernel memory, `fd` being the stub's descriptor of it. */
+  /** Maps kernel memory, `fd` being the stub's descriptor of it; `prot` may have PROT_BACKED. */
   map(addr: number, length: number, prot: number, fd: number, offset: number): void {
+    const flags = (prot & PROT_BACKED) !== 0 ? MAP_SHARED_FIXED | MAP_POPULATE : MAP_SHARED_FIXED;
+    prot &= ~PROT_BACKED;
     const ops = this.#ops;
     if (this.count > 0) {
       const i = (this.count - 1) * WIDTH;
       const len = ops[i + 2];
       if (
         ops[i] === SYS_MMAP && ops[i + 1] + len === addr && ops[i + 3] === prot &&
-        ops[i + 6] + len === offset
+        ops[i + 4] === flags && ops[i + 6] + len === offset
       ) {
         ops[i + 2] = len + length;
         return;
       }
     }
-    this.#push(SYS_MMAP, addr, length, prot, MAP_SHARED_FIXED, fd, offset);
+    this.#push(SYS_MMAP, addr, length, prot, flags, fd, offset);
   }
 
   /** Unmaps a range. */

@@ -10,6 +10,12 @@ export const RESERVED_LOW_START = 0x7f060000;
 /** End (exclusive) of the range that starts at {@link RESERVED_LOW_START}. */
 export const RESERVED_LOW_END = 0x7f070000;
 
+/**
+ * A bit of `prot` in {@link AddressSpace.map}: the frames have host pages already, so mapping all of them now is cheaper
+ * than faults of the host later.
+ */
+export const PROT_BACKED = 0x100;
+
 /** Why a context is not running. */
 export const enum Stop {
   /** It is running, or was never started. */

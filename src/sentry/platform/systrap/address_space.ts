@@ -72,7 +72,7 @@ export class SystrapAddressSpace implements AddressSpace {
 
   /** The application takes GS over: no site may use the stub's. */
   surrenderGs(): void {
-    this.patches.disabled = true;
+    this.patches.undo();
   }
 
   newContext(reuse?: Context): SystrapContext {

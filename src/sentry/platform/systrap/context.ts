@@ -110,6 +110,8 @@ export class SystrapContext implements Context {
   #file = new RegisterFile();
   /** S_FPU holds the FPU state to resume with, and S_REGS the registers. */
   #byFrame = true;
+  /** The private copy is newer than what the slot says: it was put, flags and all. */
+  #fileValid = false;
   #fsBase = 0;
   #gsBase = 0;
   #commands = 0;
@@ -138,7 +140,11 @@ export class SystrapContext implements Context {
   set gsBase(v: number) {
     this.#gsBase = v;
     // GS is the stub's while sites are patched; an application that wants it gives up patching.
-    if (v !== 0) this.space.surrenderGs();
+    if (v !== 0) {
+      this.space.surrenderGs();
+      // The fast way back reads the slot by way of GS.
+      this.#goByFrame();
+    }
     this.slot.put64(L.S_GSBASE, v !== 0 ? v : this.slot.address);
     this.#commands |= L.CMD_SET_GS;
   }
@@ -167,6 +173,7 @@ export class SystrapContext implements Context {
   readStop(found: Float64Array): boolean {
     this.trapSite = 0;
     this.hasReturn = false;
+    this.#fileValid = false;
     if (found[FOUND_STATE] === L.STATE_FAST) {
       this.#source = Source.Fast;
       this.sysno = found[FOUND_SYSNO] | 0;
@@ -288,6 +295,10 @@ export class SystrapContext implements Context {
   regs(): RegisterFile {
     const file = this.#file;
     if (this.#source === Source.Private) return file;
+    if (this.#fileValid) {
+      if (this.hasReturn) file.set(Reg.RAX, this.returned);
+      return file;
+    }
     const words = file.words;
     const u32 = this.slot.u32;
     if (this.#source === Source.Fast) {
@@ -340,11 +351,9 @@ export class SystrapContext implements Context {
         u32[at >> 2] = words[2 * r];
         u32[(at >> 2) + 1] = words[2 * r + 1];
       }
-      // The fast way back keeps no flags; a flag the kernel set on purpose needs a frame.
-      if (this.#source === Source.Fast && (this.#file.words[2 * Reg.EFLAGS] & 0x100) !== 0) {
-        if (!this.#byFrame) this.#saveFpu();
-        this.#byFrame = true;
-      }
+      this.#fileValid = true;
+      // The fast way back keeps no flags.
+      if (this.#file.words[2 * Reg.EFLAGS] !== EFLAGS_FAST) this.#goByFrame();
     }
   }
 
@@ -387,6 +396,13 @@ export class SystrapContext implements Context {
     u8.set(n === src.length ? src : src.subarray(0, n), to);
     if (n < this.fpuSize) u8.fill(0, to + Math.max(n, FPU_LEGACY_SIZE), to + this.fpuSize);
     sealFpu(u8, to, this.fpuSize, this.space.platform.xmaskLow);
+  }
+
+  /** Has the thread go on by rt_sigreturn, which sets every register. */
+  #goByFrame(): void {
+    if (this.#source !== Source.Fast || this.#byFrame) return;
+    this.#saveFpu();
+    this.#byFrame = true;
   }
 
   /** Has the thread save its FPU state to S_FPU. */

@@ -54,6 +54,8 @@ class Image {
   readonly afterLanding = new Map<number, number>();
   readonly comparands = new Map<number, number>();
   readonly mov32 = new Set<number>();
+  /** What stood at each patched site. */
+  readonly originals = new Map<number, Uint8Array>();
 
   constructor(pool: FramePool, first: number) {
     this.pool = pool;
@@ -68,6 +70,7 @@ class Image {
     this.afterLanding.forEach((v, k) => c.afterLanding.set(k, v));
     this.comparands.forEach((v, k) => c.comparands.set(k, v));
     this.mov32.forEach((v) => c.mov32.add(v));
+    this.originals.forEach((v, k) => c.originals.set(k, v));
     const m = this.pool.memory;
     m.copyWithin(first * PAGE, this.first * PAGE, (this.first + FRAMES) * PAGE);
     return c;
@@ -116,6 +119,25 @@ export class PatchTable {
     if (this.#image === null) return;
     this.#image.users++;
     this.#mapImage(this.#image);
+  }
+
+  /**
+   * Puts the application's own code back and patches no more. The trampolines stay, for threads
+   * that are on their way through them.
+   */
+  undo(): void {
+    this.disabled = true;
+    const image = this.#image;
+    const text = this.#host.textMemory;
+    if (image === null || text === null) return;
+    const m = this.#pool.memory;
+    for (const [site, bytes] of image.originals) {
+      const at = text.ownText(site);
+      if (at < 0) continue;
+      // The program may have put other code there since.
+      if (m[at] !== 0xff || m[at + 1] !== 0x24 || m[at + 2] !== 0x25) continue;
+      m.set(bytes, at);
+    }
   }
 
   /** Forgets all patches. */
@@ -202,6 +224,7 @@ export class PatchTable {
     image.siteAfter.set(pattern === Pattern.Cmp ? site + 8 : syscallAt + 2, site);
     if (pattern === Pattern.Mov32) image.mov32.add(site);
     const m = this.#pool.memory;
+    image.originals.set(site, m.slice(at, at + 7));
     m[at] = 0xff;
     m[at + 1] = 0x24;
     m[at + 2] = 0x25;
