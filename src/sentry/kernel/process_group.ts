@@ -65,9 +65,7 @@ export class ProcessGroup {
     if (this.members.size > 0) return;
     const session = this.session;
     session.groups.delete(this);
-    if (session.terminal !== null && session.terminal.foreground === this) {
-      session.terminal.foreground = null;
-    }
+    // A terminal keeps its foreground group even when that is empty: the rest stays in the background.
     this.pid.group = null;
     if (session.groups.size === 0) {
       if (session.terminal !== null) session.terminal.disassociate(false);

@@ -114,8 +114,8 @@ export function writeControl(
     const c = message.credentials;
     const ns = t.creds.userNs;
     view.setInt32(0, c === null || c.pid === null ? 0 : c.pid.numberIn(t.pid.ns), true);
-    view.setUint32(4, c === null ? 65534 : ns.fromKuid(c.uid), true);
-    view.setUint32(8, c === null ? 65534 : ns.fromKgid(c.gid), true);
+    view.setUint32(4, c === null ? 0 : ns.fromKuid(c.uid), true);
+    view.setUint32(8, c === null ? 0 : ns.fromKgid(c.gid), true);
     used = put(t, address, space, used, SOL_SOCKET, SCM_CREDENTIALS, data, message);
   }
   if (message.control !== null) {

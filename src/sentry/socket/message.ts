@@ -1,10 +1,14 @@
 import type { Pid } from "../kernel/pid.ts";
+import { OVERFLOW_ID } from "../kernel/user_namespace.ts";
 import type { File } from "../vfs/file.ts";
 
 /** Who sent a message (SCM_CREDENTIALS); ids are kernel ids. */
 export class SenderCredentials {
   constructor(readonly pid: Pid | null, readonly uid: number, readonly gid: number) {}
 }
+
+/** What a receiver is told of a sender that did not say who it is. */
+export const UNKNOWN_SENDER = new SenderCredentials(null, OVERFLOW_ID, OVERFLOW_ID);
 
 /** What goes with the bytes of one send or receive. */
 export class Message {

@@ -38,6 +38,10 @@ export abstract class SocketFile extends File {
     return this.waiters;
   }
 
+  override timeout(writing: boolean): number {
+    return writing ? this.options.sendTimeout : this.options.receiveTimeout;
+  }
+
   /** bind(2); addresses hold their family. */
   abstract bind(t: Task, address: Uint8Array): number;
   /** connect(2); -EAGAIN or -EINPROGRESS where it has to wait for POLLOUT. */

@@ -1,6 +1,15 @@
 // hot: read(2) and write(2) are the most frequent system calls of all.
 
-import { EAGAIN, EBADF, EFAULT, EINVAL, EOPNOTSUPP, ERESTARTSYS, ESPIPE } from "../../abi/errno.ts";
+import {
+  EAGAIN,
+  EBADF,
+  EFAULT,
+  EINTR,
+  EINVAL,
+  EOPNOTSUPP,
+  ERESTARTSYS,
+  ESPIPE,
+} from "../../abi/errno.ts";
 import {
   O_APPEND,
   O_DSYNC,
@@ -36,8 +45,14 @@ function readStream(t: Task, file: File, io: UserIo, nowait: boolean): number {
   if (n !== -EAGAIN || nowait || (file.flags & O_NONBLOCK) !== 0) return n;
   const queue = file.queue;
   if (queue === null) return n;
+  const timeout = file.timeout(false);
+  if (timeout === Infinity) {
+    t.waitOn(queue, WAIT_READ);
+    return t.sleep();
+  }
+  if (t.block.timedOut) return n;
   t.waitOn(queue, WAIT_READ);
-  return t.sleep();
+  return t.sleepUntil(t.kernel.clock.monotonic() + timeout, -EINTR);
 }
 
 /**
@@ -57,9 +72,12 @@ function writeStream(t: Task, file: File, io: UserIo, nowait: boolean): number {
   if (n !== -EAGAIN || nowait || (file.flags & O_NONBLOCK) !== 0) return done > 0 ? done : n;
   const queue = file.queue;
   if (queue === null) return done > 0 ? done : n;
+  const timeout = file.timeout(true);
+  if (timeout !== Infinity && t.block.timedOut) return done > 0 ? done : n;
   t.block.progress = done;
   t.waitOn(queue, WAIT_WRITE);
-  return t.sleep(done > 0 ? done : -ERESTARTSYS);
+  if (timeout === Infinity) return t.sleep(done > 0 ? done : -ERESTARTSYS);
+  return t.sleepUntil(t.kernel.clock.monotonic() + timeout, done > 0 ? done : -EINTR);
 }
 
 function readFile(t: Task, file: File, io: UserIo): number {

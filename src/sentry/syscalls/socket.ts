@@ -14,7 +14,7 @@ import {
   EOPNOTSUPP,
   ERESTARTSYS,
 } from "../../abi/errno.ts";
-import { O_CLOEXEC, O_NONBLOCK, UIO_MAXIOV } from "../../abi/fcntl.ts";
+import { O_NONBLOCK, UIO_MAXIOV } from "../../abi/fcntl.ts";
 import { readI64, readU64, write64 } from "../../abi/int64.ts";
 import { POLLERR, POLLHUP, POLLOUT, POLLRDHUP, POLLWRNORM } from "../../abi/poll.ts";
 import { POLLIN, POLLRDNORM } from "../../abi/poll.ts";

@@ -100,6 +100,11 @@ export abstract class File {
     return null;
   }
 
+  /** Nanoseconds after which a blocked read or write gives up (SO_RCVTIMEO, SO_SNDTIMEO). */
+  timeout(_writing: boolean): number {
+    return Infinity;
+  }
+
   get nonblocking(): boolean {
     return (this.flags & O_NONBLOCK) !== 0;
   }

@@ -24,7 +24,7 @@ export class Termios {
   constructor() {
     this.iflag = T.ICRNL | T.IXON;
     this.oflag = T.OPOST | T.ONLCR;
-    this.cflag = T.B38400 | T.CS8 | T.CREAD | T.HUPCL;
+    this.cflag = T.B38400 | T.CS8 | T.CREAD;
     this.lflag = T.ISIG | T.ICANON | T.ECHO | T.ECHOE | T.ECHOK | T.ECHOCTL | T.ECHOKE | T.IEXTEN;
     this.line = 0;
     this.cc = new Uint8Array(T.NCCS);

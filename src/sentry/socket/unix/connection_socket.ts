@@ -22,6 +22,8 @@ export abstract class ConnectionSocket extends UnixSocket {
   private listenGroups: readonly number[] = [];
   /** It had a peer at some time. */
   protected wasConnected = false;
+  /** Connected, but not accepted yet. */
+  private embryo = false;
 
   protected override readonly shutsPeer = true;
 
@@ -70,6 +72,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     ConnectionSocket.connectPair(this, end);
     end.notePeer(credentialsOf(t), t.creds.groups);
     this.notePeer(server.listenCredentials!, server.listenGroups);
+    end.embryo = true;
     server.pending.push(end);
     server.waiters.notify(READABLE);
     this.waiters.notify(WRITABLE);
@@ -92,6 +95,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     if (this.pending === null) return -EINVAL;
     const end = this.pending.shift();
     if (end === undefined) return this.receiveShut ? -EINVAL : -EAGAIN;
+    end.embryo = false;
     end.flags |= flags & O_NONBLOCK;
     this.waiters.notify(POLLOUT);
     return end;
@@ -116,7 +120,7 @@ export abstract class ConnectionSocket extends UnixSocket {
   }
 
   protected override get hasUnread(): boolean {
-    return this.hasInput;
+    return this.embryo || this.hasInput;
   }
 
   /** Refuses an address given to a send. */

@@ -6,7 +6,7 @@ import type { NetNamespace } from "../../kernel/namespaces.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { IoBuffer } from "../../mm/io_buffer.ts";
 import type { File } from "../../vfs/file.ts";
-import type { Message, SenderCredentials } from "../message.ts";
+import { type Message, type SenderCredentials, UNKNOWN_SENDER } from "../message.ts";
 import { DEFAULT_BUFFER } from "../options.ts";
 import { ConnectionSocket } from "./connection_socket.ts";
 import { mayFly } from "./flight.ts";
@@ -85,7 +85,7 @@ export class StreamSocket extends ConnectionSocket {
     queue.addMark(new Mark(at, rights, who));
   }
 
-  override receive(t: Task, io: IoBuffer, message: Message): number {
+  override receive(_t: Task, io: IoBuffer, message: Message): number {
     if ((message.flags & MSG_OOB) !== 0) return -EINVAL;
     if (!this.wasConnected) return -EINVAL;
     const queue = this.incoming;
@@ -100,7 +100,7 @@ export class StreamSocket extends ConnectionSocket {
     let first = true;
     while (io.remaining > 0 && queue.length > 0) {
       const mark = queue.firstMark;
-      const who = mark === null ? null : mark.credentials;
+      const who = mark?.credentials ?? UNKNOWN_SENDER;
       if (this.options.passCredentials) {
         // Bytes of different senders are not given out as one.
         if (!first && !same(message.credentials, who)) break;

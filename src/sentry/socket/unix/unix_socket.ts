@@ -4,6 +4,7 @@ import {
   EADDRINUSE,
   ECONNREFUSED,
   ECONNRESET,
+  EEXIST,
   EINVAL,
   ENODATA,
   ENOTCONN,
@@ -122,7 +123,7 @@ export abstract class UnixSocket extends SocketFile {
       this.registry.abstract.set(name, this);
     } else {
       const inode = bindSocket(this.kernel.vfs, t, name, 0o777);
-      if (typeof inode === "number") return inode;
+      if (typeof inode === "number") return inode === -EEXIST ? -EADDRINUSE : inode;
       bindInode(inode, this);
       this.boundInode = inode.get();
     }
