@@ -134,8 +134,9 @@ function stubCalls(p: Program): void {
 
   p.label("mmap"); // of kernel memory, shared, fixed
   p.require(argLo(4), L.FD_MEMORY, "kill");
-  p.require(argLo(3), 0x11, "kill");
-  p.op(JA, 0, "range");
+  p.op(LD, argLo(3));
+  p.op(JEQ, 0x11, "range");
+  p.op(JEQ, 0x8011, "range", "kill"); // with MAP_POPULATE
 
   p.label("munmap");
   p.op(LD, argHi(0));

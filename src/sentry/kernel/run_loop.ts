@@ -16,6 +16,8 @@ import { BLOCKED, EXITED, NO_RETURN } from "./wait.ts";
 const SIGKILL = 9;
 /** Stops answered between two looks at the clock and at host descriptors. */
 const HOUSEKEEPING = 256;
+/** Memory that was freed stays at hand for so long before a sandbox that does nothing gives it back, nanoseconds. */
+const FREED_KEPT = 100_000_000;
 
 /** Looks for a post right after a thread was told to go on. */
 const SHORT_SPIN = 100;
@@ -46,6 +48,10 @@ export class RunLoop {
   readonly #trace: SyscallTrace | null;
   /** Set to end the loop after the step under way. */
   stopped = false;
+  /** While this is set no task returns to its application; see {@link pause}. */
+  paused = false;
+  /** Tasks that would have returned meanwhile. */
+  readonly #held: Task[] = [];
 
   constructor(init: RunLoopInit) {
     this.#kernel = init.kernel;
@@ -80,6 +86,24 @@ export class RunLoop {
     }
   }
 
+  /** Stops all applications where they are; system calls that end meanwhile do not return. */
+  pause(): void {
+    if (this.paused) return;
+    this.paused = true;
+    for (const pid of this.#kernel.tasks.pids()) {
+      const task = pid.task;
+      if (task !== null && task.state === TaskState.User) this.#kernel.platform.interrupt(task.ctx);
+    }
+  }
+
+  /** Lets applications go on. */
+  unpause(): void {
+    this.paused = false;
+    for (const task of this.#held.splice(0)) {
+      if (task.state === TaskState.Kernel) this.#kernel.enqueue(task);
+    }
+  }
+
   #housekeeping(): void {
     const timers = this.#kernel.timers;
     if (timers.size > 0) timers.run(timers.now());
@@ -100,10 +124,15 @@ export class RunLoop {
       if (c !== null) return c;
     }
     const next = timers.next();
-    const timeout = next === Infinity ? Infinity : Math.max(0, next - timers.now());
+    const now = timers.now();
+    let timeout = next === Infinity ? Infinity : Math.max(0, next - now);
+    const { frames } = kernel;
+    const hasFreed = frames.dirtyFrames > 0;
+    if (hasFreed && timeout > FREED_KEPT) timeout = FREED_KEPT;
     if (!platform.prepareSleep()) return platform.poll();
     this.#poller.wait(timeout);
     platform.finishSleep();
+    if (hasFreed && timers.now() - now >= FREED_KEPT) frames.flushFreed();
     if (timers.size > 0) timers.run(timers.now());
     return null;
   }
@@ -180,6 +209,11 @@ export class RunLoop {
   }
 
   #resume(t: Task): void {
+    if (this.paused) {
+      this.#held.push(t);
+      this.#kernel.platform.park(t.ctx);
+      return;
+    }
     t.state = TaskState.User;
     this.#kernel.platform.resume(t.ctx);
   }

@@ -4,7 +4,7 @@
 import { EACCES, EFAULT, ENOMEM } from "../../abi/errno.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../abi/mman.ts";
 import { RLIMIT_AS, RLIMIT_STACK } from "../../abi/resource.ts";
-import { USER_TOP } from "../platform/platform.ts";
+import { PROT_BACKED, USER_TOP } from "../platform/platform.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { CHUNK_PAGES, PTE_FRAME, PTE_MAPPED, PTE_PRIVATE, PTE_WRITE } from "./page_table.ts";
 import type { PageSource } from "./page_cache.ts";
@@ -32,7 +32,7 @@ export function hostProt(prot: number): number {
   return (prot & (PROT_WRITE | PROT_EXEC)) !== 0 ? prot | PROT_READ : prot;
 }
 
-/** Maps a run in the stub: for writing where `bits` say so and the area allows it. */
+/** Maps a run in the stub: for writing where `bits` say so and the area allows it. `backed`: see PROT_BACKED. */
 export function mapHost(
   mm: MemoryManager,
   vma: Vma,
@@ -40,9 +40,11 @@ export function mapHost(
   count: number,
   frame: number,
   bits: number,
+  backed = false,
 ): void {
   let prot = hostProt(vma.prot);
   if ((bits & PTE_WRITE) === 0) prot &= ~PROT_WRITE;
+  if (backed) prot |= PROT_BACKED;
   mm.hostMappings++;
   mm.as.map(page * PAGE, count * PAGE, prot, frame * PAGE);
 }
@@ -160,7 +162,7 @@ function populateAnonymous(mm: MemoryManager, vma: Vma, page: number): number {
   hi = page + 1;
   while (lo > first && table.get(lo - 1) === 0) lo--;
   while (hi < last && table.get(hi) === 0) hi++;
-  let frame = mm.frames.alloc(hi - lo);
+  let frame = mm.frames.alloc(hi - lo, vma.chunk > MIN_CHUNK);
   if (frame < 0) {
     lo = page;
     hi = page + 1;
@@ -171,7 +173,7 @@ function populateAnonymous(mm: MemoryManager, vma: Vma, page: number): number {
   return 0;
 }
 
-/** Enters fresh private frames and maps them. */
+/** Enters private frames, which `alloc` has just given, and maps them. */
 function enterPrivate(
   mm: MemoryManager,
   vma: Vma,
@@ -181,7 +183,7 @@ function enterPrivate(
 ): void {
   const bits = PTE_PRIVATE | PTE_MAPPED | ((vma.prot & PROT_WRITE) !== 0 ? PTE_WRITE : 0);
   mm.table.setRun(page, count, frame, bits);
-  mapHost(mm, vma, page, count, frame, bits);
+  mapHost(mm, vma, page, count, frame, bits, mm.frames.backed);
 }
 
 /**
@@ -352,7 +354,7 @@ function replacePages(
 ): void {
   const table = mm.table;
   const bits = PTE_PRIVATE | PTE_MAPPED | ((vma.prot & PROT_WRITE) !== 0 ? PTE_WRITE : 0);
-  mapHost(mm, vma, lo, hi - lo, frame, bits);
+  mapHost(mm, vma, lo, hi - lo, frame, bits, true);
   for (let p = lo; p < hi; p++) {
     const e = table.get(p);
     table.set(p, (frame + p - lo) | bits);

@@ -19,10 +19,10 @@ const MADV_DONTDUMP = 16;
 const PUNCH_HOLE_KEEP_SIZE = 3;
 
 /** Freed frames that keep their host pages for reuse, at most; beyond that they are given back to the host. */
-const DIRTY_MAX = 4096;
-/** A freed extent this long is given back first: clearing it by hand would cost more than a fresh page. */
+const DIRTY_MAX = 32768;
+/** Freed extents this long are given back first. */
 const LARGE = 64;
-/** Longest run that is taken from freed frames and cleared by hand. */
+/** Longest run that is taken from freed frames and cleared by hand, if it is not sure to be used. */
 const ZERO_MAX = 16;
 const BINS = 26;
 /** Reads of less than this are made straight into memory. */
@@ -111,6 +111,8 @@ export class FrameAllocator {
   limit: number;
   /** Frames in use. */
   usedFrames = 0;
+  /** The frames that the last `alloc` gave have host pages already. */
+  backed = false;
   /** Users of each frame; only this class writes it, but for the page tables' own hot loops. */
   readonly counts: Uint32Array;
   /** Asked in turn when memory is short. */
@@ -152,14 +154,18 @@ export class FrameAllocator {
     );
   }
 
-  /** First of `count` contiguous zeroed frames with one user each; -ENOMEM. */
-  alloc(count: number): number {
+  /**
+   * First of `count` contiguous zeroed frames with one user each; -ENOMEM. `certain`: all of them will be used, so that
+   * clearing freed ones by hand is cheaper than having the host find new pages. `backed` tells whether it came to that.
+   */
+  alloc(count: number, certain = false): number {
     if (this.usedFrames + count > this.limit && !this.#makeRoom(count)) return -ENOMEM;
     let first = -1;
-    if (count <= ZERO_MAX) {
+    if (certain || count <= ZERO_MAX) {
       first = this.#takeDirty(count);
       if (first >= 0) this.memory.fill(0, first * PAGE_SIZE, (first + count) * PAGE_SIZE);
     }
+    this.backed = first >= 0;
     if (first < 0) first = this.#takeClean(count);
     if (first < 0) return -ENOMEM;
     return this.#give(first, count);

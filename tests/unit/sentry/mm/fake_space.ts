@@ -25,9 +25,9 @@ export class FakeSpace implements AddressSpace {
   constructor(readonly frames: FrameAllocator) {}
 
   map(addr: number, length: number, prot: number, memOffset: number): void {
-    this.log.push(`map ${addr.toString(16)} ${length / PAGE} ${prot}`);
+    this.log.push(`map ${addr.toString(16)} ${length / PAGE} ${prot & 7}`);
     for (let i = 0; i < length / PAGE; i++) {
-      this.pages.set(addr / PAGE + i, { frame: memOffset / PAGE + i, prot });
+      this.pages.set(addr / PAGE + i, { frame: memOffset / PAGE + i, prot: prot & 7 });
     }
   }
 
