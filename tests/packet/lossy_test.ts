@@ -57,7 +57,7 @@ function run(seed: number): { time: number; retransmitted: number } {
     s.ctx.settings.tcpTimestamps = r.below(4) !== 0;
     s.ctx.settings.tcpWindowScaling = r.below(6) !== 0;
     s.ctx.settings.tcpEcn = r.below(3);
-    s.ctx.settings.tcpCongestionControl = r.below(2) === 0 ? "reno" : "cubic";
+    s.ctx.settings.tcpCongestionControl = ["reno", "cubic", "bbr"][r.below(3)];
   }
   const l = listen(b, 80);
   const c = a.tcp.createEndpoint(false);
@@ -113,21 +113,45 @@ Deno.test("seeded transfers over lossy, reordering, duplicating links arrive who
   assert(count < 50 || retransmitted > 100);
 });
 
-Deno.test("a little loss leaves a 100 Mbit/s, 20 ms path mostly used", () => {
-  const { clock, a, b } = badLink(7, { loss: 0.001, delay: 10 * MS, rate: 1e8, queue: 200 });
+/** Mbit/s of one transfer of `size` bytes. */
+function speed(control: string, seed: number, faults: Faults, size: number): number {
+  const { clock, a, b } = badLink(seed, faults);
+  a.ctx.settings.tcpCongestionControl = control;
   const l = listen(b, 80);
   const c = a.tcp.createEndpoint(false);
   c.connect(THEM, 80);
   advance(clock, 3 * SECOND, a, b);
   const server = l.accept();
   assert(typeof server !== "number");
-  const t = new Transfer(c, server, bytes(6_000_000));
+  assert.equal(c.control.name, control);
+  const t = new Transfer(c, server, bytes(size));
   const start = clock.time;
-  while (!t.finished && clock.time - start < 60 * SECOND) {
+  while (!t.finished && clock.time - start < 100 * SECOND) {
     t.step();
     advance(clock, 2 * MS, a, b);
   }
   t.check();
-  const mbits = (6_000_000 * 8) / ((clock.time - start) / 1e9) / 1e6;
+  return (size * 8) / ((clock.time - start) / 1e9) / 1e6;
+}
+
+Deno.test("a little loss leaves a 100 Mbit/s, 20 ms path mostly used", () => {
+  const mbits = speed("cubic", 7, { loss: 0.001, delay: 10 * MS, rate: 1e8, queue: 200 }, 6e6);
   assert(mbits > 20, `${mbits} Mbit/s`);
+});
+
+Deno.test("one percent of loss costs BBR little, and it keeps to the rate of the path", () => {
+  const faults = { loss: 0.01, delay: 10 * MS, rate: 1e8, queue: 500 };
+  const bbr = speed("bbr", 7, faults, 12e6);
+  assert(bbr > 60, `${bbr} Mbit/s`);
+  const small = { delay: 10 * MS, rate: 2e7, queue: 40 };
+  assert(speed("bbr", 8, small, 4e6) > 12);
+});
+
+Deno.test("Reno and CUBIC reach what theory says for one percent of loss", () => {
+  const faults = { loss: 0.01, delay: 10 * MS, rate: 1e9, queue: 1000 };
+  // MSS / RTT · 1.22 / √p is 7 Mbit/s.
+  for (const control of ["reno", "cubic"]) {
+    const mbits = speed(control, 3, faults, 5e6);
+    assert(mbits > 5 && mbits < 14, `${control} ${mbits} Mbit/s`);
+  }
 });

@@ -15,6 +15,9 @@ import {
 import { sendAck } from "./emit.ts";
 import { armPersist, rearmRto, scheduleLossProbe, stopRetransmit } from "./output.ts";
 import { enterCwr, recover } from "./recovery.ts";
+import type { PathModel } from "./congestion.ts";
+import { finishSample } from "./rate.ts";
+import { rateSample } from "./rate_sample.ts";
 import { AckNews, takeCumulative, takeSacks } from "./sack.ts";
 import type { Tcb } from "./tcb.ts";
 import { growSendBuffer } from "./window.ts";
@@ -71,6 +74,7 @@ export function takeAck(t: Tcb, v: TcpView, hasData: boolean): AckResult {
   t.probes = 0;
   t.softError = 0;
   const inFlightBefore = t.sent.packetsOut;
+  if (t.control.isModel) rateSample.reset(t.sent.inFlight);
   if (advanced) {
     news.advanced = true;
     t.retransmits = 0;
@@ -94,6 +98,10 @@ export function takeAck(t: Tcb, v: TcpView, hasData: boolean): AckResult {
     if (advanced && t.backoff > 0) resetBackoff(t);
     finishLossProbe(t, ack, duplicate);
     recover(t, news, duplicate, v.tsEcho, v.hasTimestamp, now);
+    if (t.control.isModel) {
+      finishSample(t, news.delivered, news.lost, now);
+      (t.control as PathModel).control(t, rateSample, now);
+    }
     if (advanced) {
       confirmNeighbour(t);
       if (t.timerKind !== RetransmitTimer.Reorder || t.sent.packetsOut === 0) rearmRto(t);
@@ -138,6 +146,7 @@ function sampleRtt(t: Tcb, v: TcpView, now: number): void {
     if (ms >= 0 && ms < 0x7fffffff / 1000) rtt = Math.max(ms, 1) * 1e6;
   }
   if (rtt < 0) return;
+  rateSample.rtt = rtt;
   t.rtt.sample(rtt, now);
   t.control.sample(t, rtt);
   t.backoff = 0;

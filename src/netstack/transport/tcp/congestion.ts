@@ -1,7 +1,8 @@
 /** Congestion control: Reno (RFC 5681) and CUBIC (RFC 9438), windows counted in packets. */
 
 import { MS, SECOND } from "../../core/timer.ts";
-import { INFINITE_SSTHRESH, MAX_CWND } from "./constants.ts";
+import { type CaState, INFINITE_SSTHRESH, MAX_CWND } from "./constants.ts";
+import type { RateSample } from "./rate_sample.ts";
 
 /** The part of a connection that congestion control works on. */
 export interface CongestionState {
@@ -10,12 +11,25 @@ export interface CongestionState {
   /** Acknowledged packets towards the next step of `cwnd`. */
   cwndCount: number;
   /** Smoothed round-trip time, ns; 0 if unknown. */
-  srtt: number;
+  readonly srtt: number;
+  readonly ca: CaState;
+  readonly mss: number;
+  readonly inFlight: number;
+  readonly deliveredPackets: number;
+  readonly initialCwnd: number;
+  /** Packets that leave together. */
+  readonly sendQuantum: number;
+  /** `deliveredPackets` up to which samples are of an idle application, 0 if none are. */
+  appLimited: number;
+  /** Bytes per ns at which data may leave, 0 for no limit. */
+  pacingRate: number;
 }
 
 /** A congestion control algorithm, one instance for each connection. */
 export interface CongestionControl {
   readonly name: string;
+  /** Whether it sets window and rate itself, as a {@link PathModel}. */
+  readonly isModel: boolean;
   /** The slow start threshold after a loss. */
   slowStartThreshold(c: CongestionState): number;
   /** `acked` packets were newly acknowledged while the window was in full use. */
@@ -26,6 +40,12 @@ export interface CongestionControl {
   reset(): void;
   /** Sending starts again after being idle for `idle` ns. */
   restarted(idle: number): void;
+}
+
+/** An algorithm that sets window and pacing rate by a model of the path. */
+export interface PathModel extends CongestionControl {
+  /** An acknowledgement and what it told of the delivery rate. */
+  control(c: CongestionState, r: RateSample, now: number): void;
 }
 
 function slowStart(c: CongestionState, acked: number): number {
@@ -52,6 +72,7 @@ function additive(c: CongestionState, perPackets: number, acked: number): void {
 /** Reno. */
 export class Reno implements CongestionControl {
   readonly name = "reno";
+  readonly isModel = false;
 
   slowStartThreshold(c: CongestionState): number {
     return Math.max(c.cwnd >>> 1, 2);
@@ -79,6 +100,7 @@ const HYSTART_MIN_SAMPLES = 8;
 /** CUBIC, with HyStart's delay rule to leave slow start (RFC 9438, Ha and Rhee 2011). */
 export class Cubic implements CongestionControl {
   readonly name = "cubic";
+  readonly isModel = false;
   private wMax = 0;
   private k = 0;
   private origin = 0;
@@ -164,13 +186,4 @@ export class Cubic implements CongestionControl {
     // Time spent idle must not count as time since the last loss.
     if (this.epoch !== 0) this.epoch += idle;
   }
-}
-
-/** Names of the algorithms there are (tcp_available_congestion_control). */
-export const CONGESTION_CONTROLS: readonly string[] = ["reno", "cubic"];
-
-/** A new instance of the algorithm of that name, or null. */
-export function createCongestionControl(name: string): CongestionControl | null {
-  if (name === "cubic") return new Cubic();
-  return name === "reno" ? new Reno() : null;
 }

@@ -39,6 +39,7 @@ import { CaState, INFINITE_SSTHRESH, RTO_INITIAL, TcpState } from "./constants.t
 import { announcedMss, sendReset, updateMss } from "./emit.ts";
 import { finish, WAKE_ALL } from "./lifecycle.ts";
 import { output } from "./output.ts";
+import { noteAppLimited } from "./rate.ts";
 import { RttEstimator } from "./rtt.ts";
 import type { TcpShared } from "./shared.ts";
 import { TcpReader } from "./reader.ts";
@@ -325,6 +326,7 @@ export class TcpEndpoint extends TcpReader {
       this.cork = cork;
     } else {
       this.pushedSeq = this.writeSeq;
+      if (this.control.isModel) noteAppLimited(this);
       output(this);
     }
     if (held) this.ctx.clock.release();

@@ -38,6 +38,7 @@ export function finish(t: Tcb): void {
   t.ackAt = Infinity;
   t.keepAliveAt = Infinity;
   t.waitAt = Infinity;
+  t.paceTimerAt = Infinity;
   if (t.orphan) t.receiveRing.clear();
   t.account();
   t.destroy();

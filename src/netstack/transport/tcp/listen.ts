@@ -11,7 +11,6 @@ import { after, before, RetransmitTimer, RTO_INITIAL, RTO_MAX, TcpState } from "
 import { announcedMss, sendResetFor, sendSyn, updateMss } from "./emit.ts";
 import { type HalfOpen, TcpEndpoint } from "./endpoint.ts";
 import { segmentArrives } from "./input.ts";
-import { createCongestionControl } from "./congestion.ts";
 import { armRetransmit } from "./output.ts";
 import { receiveData } from "./receive.ts";
 import type { TcpShared } from "./shared.ts";
@@ -492,5 +491,5 @@ function inherit(t: TcpEndpoint, listener: TcpEndpoint): void {
   t.ip.minTtl = listener.ip.minTtl;
   t.ip.receiveErrors = listener.ip.receiveErrors;
   t.ip.receiveErrors6 = listener.ip.receiveErrors6;
-  t.control = createCongestionControl(listener.control.name) ?? t.control;
+  if (t.control.name !== listener.control.name) t.setCongestionControl(listener.control.name);
 }

@@ -12,8 +12,11 @@ import {
   TcpState,
 } from "./constants.ts";
 import { connectionRoute, sendData } from "./emit.ts";
+import { stampSent } from "./rate.ts";
 import { EVER_RETRANSMITTED, LOST, RETRANSMITTED, SACKED, type Sent } from "./sent.ts";
 import type { Tcb } from "./tcb.ts";
+
+const PACE_SLACK: number = MS;
 
 /** Records in flight; tiny segments must not make the scoreboard long. */
 const MAX_SEGMENTS = 8192;
@@ -41,8 +44,14 @@ export function rearmRto(t: Tcb): void {
 
 /** How many packets one send may hold on this route. */
 function packetsPerSend(t: Tcb, limit: number): number {
+  t.sendQuantum = t.pacingRate > 0 ? Math.max(1, Math.floor((t.pacingRate * MS) / t.mss)) : 1;
   if (limit === 0) return 1;
   const most = Math.floor((limit - 120) / t.mss);
+  if (t.pacingRate > 0) {
+    // As much as a millisecond's worth at the pacing rate.
+    const paced = Math.floor((t.pacingRate * MS) / t.mss);
+    return Math.max(1, Math.min(most, Math.max(2, paced)));
+  }
   return Math.max(1, Math.min(most, Math.max(2, t.cwnd >>> 1)));
 }
 
@@ -90,7 +99,10 @@ function sendNew(t: Tcb, force: boolean): void {
   const perSend = packetsPerSend(t, route.out.segmentationLimit);
   let sentAny = false;
   t.cwndLimited = false;
+  if (idle && t.pacingRate > 0 && paced(t)) return;
   for (;;) {
+    if (sentAny && paced(t)) break;
+    if (!sentAny && !idle && paced(t)) break;
     const left = (writeSeq - t.sndNxt) | 0;
     const withFin = t.writeClosed;
     if (left === 0 && !withFin) break;
@@ -157,7 +169,12 @@ function transmitNew(t: Tcb, length: number, packets: number, fin: boolean): voi
   const first = t.sent.packetsOut === 0;
   // The state must be right before the segment leaves.
   t.sndNxt = (end + (fin ? 1 : 0)) | 0;
-  t.sent.push(seq, t.sndNxt, packets, t.ctx.clock.now());
+  const now = t.ctx.clock.now();
+  const s = t.sent.push(seq, t.sndNxt, packets, now);
+  if (t.control.isModel) {
+    stampSent(t, s, now);
+    advancePace(t, length + 60 * packets, now);
+  }
   if (fin) t.finSent = true;
   sendData(t, seq, length, flags, packets);
   if (t.ca === CaState.Recovery || t.ca === CaState.Cwr) t.prrOut += packets;
@@ -166,12 +183,27 @@ function transmitNew(t: Tcb, length: number, packets: number, fin: boolean): voi
   }
 }
 
+/** Whether data must wait for its turn at the pacing rate; the timer is armed then. */
+function paced(t: Tcb): boolean {
+  if (t.pacingRate <= 0) return false;
+  const now = t.ctx.clock.now();
+  // Up to a millisecond early: what wakes the stack is not more exact than that.
+  if (t.paceAt <= now + PACE_SLACK) return false;
+  t.paceTimerAt = t.paceAt - PACE_SLACK;
+  return true;
+}
+
+function advancePace(t: Tcb, bytes: number, now: number): void {
+  if (t.pacingRate <= 0) return;
+  t.paceAt = Math.max(t.paceAt, now) + bytes / t.pacingRate;
+}
+
 function restartAfterIdle(t: Tcb): void {
   if (t.lastSentAt === 0) return;
   const idle = t.ctx.clock.now() - t.lastSentAt;
   if (idle <= t.rto) return;
   t.control.restarted(idle);
-  if (!t.ctx.settings.tcpSlowStartAfterIdle) return;
+  if (!t.ctx.settings.tcpSlowStartAfterIdle || t.control.isModel) return;
   // What is known of the path grows old: halve for every timeout gone by (RFC 2861).
   const restart = Math.min(t.ctx.settings.tcpInitialWindow, t.cwnd);
   t.ssthresh = Math.max(t.ssthresh, (t.cwnd * 3) >>> 2);
@@ -224,6 +256,10 @@ export function retransmit(t: Tcb, i: number, limit: number): number {
   if (r < 0) return r;
   const now = t.ctx.clock.now();
   t.sent.markRetransmitted(s, now);
+  if (t.control.isModel) {
+    stampSent(t, s, now);
+    advancePace(t, length + 60 * packets, now);
+  }
   if (t.retransmitStamp === 0) t.retransmitStamp = now;
   if (t.canUndo) t.undoRetransmits = Math.max(0, t.undoRetransmits) + packets;
   t.totalRetransmits += packets;
@@ -251,6 +287,7 @@ function recount(t: Tcb, s: Sent, packets: number): void {
 /** Sends what is marked lost, as far as the congestion window allows. */
 export function retransmitLost(t: Tcb): void {
   const b = t.sent;
+  if (paced(t)) return;
   // What was gone through before is not gone through again: a peer could make that dear.
   for (let i = b.search(b.lostFrom); i < b.length; i++) {
     const s = b.at(i);
@@ -263,6 +300,10 @@ export function retransmitLost(t: Tcb): void {
     const first = i === 0 && (s.flags & EVER_RETRANSMITTED) === 0;
     const n = retransmit(t, i, quota);
     if (n < 0) return;
+    if (t.pacingRate > 0 && paced(t)) {
+      if (t.timerKind !== RetransmitTimer.Rto) armRetransmit(t, RetransmitTimer.Rto, t.rto);
+      return;
+    }
     if (first || t.timerKind !== RetransmitTimer.Rto) {
       armRetransmit(t, RetransmitTimer.Rto, t.rto);
     }

@@ -124,6 +124,7 @@ function reduceWindow(t: Tcb, delivered: number, lost: number, advanced: boolean
 }
 
 function endReduction(t: Tcb): void {
+  if (t.control.isModel) return;
   if (t.ssthresh < INFINITE_SSTHRESH && (t.ca === CaState.Cwr || t.canUndo)) {
     t.cwnd = t.ssthresh;
   }
@@ -227,6 +228,8 @@ export function recover(
       }
   }
   const newlyLost = Math.max(0, b.lostOut - lostBefore);
+  news.lost = newlyLost;
+  if (t.control.isModel) return;
   if (t.ca === CaState.Recovery || t.ca === CaState.Cwr) {
     reduceWindow(t, news.delivered, newlyLost, news.advanced);
   } else if (news.advanced || news.delivered > 0) {

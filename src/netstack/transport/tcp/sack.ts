@@ -5,6 +5,7 @@
 import type { TcpView } from "../../wire/tcp.ts";
 import { after, before } from "./constants.ts";
 import { rackAdvance, rackDsack } from "./rack.ts";
+import { noteDelivered } from "./rate.ts";
 import { EVER_RETRANSMITTED, SACKED, type Sent } from "./sent.ts";
 import type { Tcb } from "./tcb.ts";
 
@@ -23,6 +24,8 @@ export class AckNews {
   reordered = false;
   retransmittedAcked = false;
   ece = false;
+  /** Packets newly deemed lost. */
+  lost = 0;
 
   /** Starts a new acknowledgement. */
   reset(): void {
@@ -36,6 +39,7 @@ export class AckNews {
     this.reorderSeq = 0;
     this.retransmittedAcked = false;
     this.ece = false;
+    this.lost = 0;
   }
 }
 
@@ -118,6 +122,7 @@ function markRange(t: Tcb, start: number, end: number, now: number, news: AckNew
       if (news.sackSentAt === 0) news.sackSentAt = s.sentAt;
     }
     rackAdvance(t, s, now);
+    noteDelivered(t, s);
     b.markSacked(s);
     news.newlySacked += s.packets;
     news.delivered += s.packets;
@@ -137,6 +142,7 @@ export function takeCumulative(t: Tcb, ack: number, now: number, news: AckNews):
       news.delivered += s.packets;
       if ((s.flags & EVER_RETRANSMITTED) === 0) noteReordering(t, s, news);
       rackAdvance(t, s, now);
+      noteDelivered(t, s);
     }
     if ((s.flags & EVER_RETRANSMITTED) !== 0) news.retransmittedAcked = true;
     else if ((s.flags & SACKED) === 0 && news.firstSentAt === 0) news.firstSentAt = s.sentAt;

@@ -29,6 +29,11 @@ export class Sent {
   older: Sent | null = null;
   newer: Sent | null = null;
   inTimeOrder = false;
+  /** State of delivery at its sending, see rate.ts; `deliveredTime` 0 once it is accounted. */
+  firstSentAt = 0;
+  deliveredTime = 0;
+  delivered = 0;
+  isAppLimited = false;
 }
 
 const freeList: Sent[] = [];
@@ -76,6 +81,7 @@ export class Scoreboard {
     s.packets = packets;
     s.sentAt = now;
     s.flags = 0;
+    s.deliveredTime = 0;
     this.items.push(s);
     this.packetsOut += packets;
     this.appendByTime(s);
@@ -126,6 +132,10 @@ export class Scoreboard {
     rest.sentAt = s.sentAt;
     rest.flags = s.flags;
     rest.inTimeOrder = false;
+    rest.firstSentAt = s.firstSentAt;
+    rest.deliveredTime = s.deliveredTime;
+    rest.delivered = s.delivered;
+    rest.isAppLimited = s.isAppLimited;
     s.end = seq;
     s.packets = packets;
     this.items.splice(this.head + i + 1, 0, rest);

@@ -3,7 +3,7 @@
 import { EINVAL } from "../../core/errno.ts";
 import { POLLOUT, POLLWRNORM } from "../../core/poll.ts";
 import { isWritable } from "./ack.ts";
-import { createCongestionControl } from "./congestion.ts";
+import { createCongestionControl } from "./congestion_registry.ts";
 import { keepAliveTime } from "./connect.ts";
 import { TcpState } from "./constants.ts";
 import { sendAck, updateMss } from "./emit.ts";
@@ -50,9 +50,11 @@ export abstract class TcpSocketOptions extends Tcb {
 
   /** TCP_CONGESTION; false if there is no such algorithm. */
   setCongestionControl(name: string): boolean {
-    const c = createCongestionControl(name);
-    if (c !== null) this.control = c;
-    return c !== null;
+    const c = createCongestionControl(name, () => this.ctx.random.unit());
+    if (c === null) return false;
+    this.control = c;
+    this.pacingRate = 0;
+    return true;
   }
 
   /** TCP_MAXSEG. */

@@ -14,12 +14,8 @@ import {
   RTO_INITIAL,
   TcpState,
 } from "./constants.ts";
-import {
-  type CongestionControl,
-  type CongestionState,
-  createCongestionControl,
-  Reno,
-} from "./congestion.ts";
+import { type CongestionControl, type CongestionState, Reno } from "./congestion.ts";
+import { createCongestionControl } from "./congestion_registry.ts";
 import { RttEstimator } from "./rtt.ts";
 import { Scoreboard } from "./sent.ts";
 import type { TcpShared } from "./shared.ts";
@@ -235,6 +231,15 @@ export abstract class Tcb extends Endpoint implements CongestionState {
   dataSegmentsOut = 0;
   totalRetransmits = 0;
   deliveredPackets = 0;
+  deliveredTime = 0;
+  firstSentAt = 0;
+  appLimited = 0;
+  pacingRate = 0;
+  /** When the next data may leave at the pacing rate. */
+  paceAt = 0;
+  /** Deadline of the pacing timer, Infinity if nothing waits for it. */
+  paceTimerAt = Infinity;
+  sendQuantum = 1;
   dsackDuplicates = 0;
 
   constructor(shared: TcpShared, isV6: boolean) {
@@ -243,8 +248,17 @@ export abstract class Tcb extends Endpoint implements CongestionState {
     const s = shared.ctx.settings;
     this.sendBufferSize = s.tcpSendDefault;
     this.receiveBufferSize = s.tcpReceiveDefault;
-    this.control = createCongestionControl(s.tcpCongestionControl) ?? new Reno();
+    this.control = createCongestionControl(s.tcpCongestionControl, () => this.ctx.random.unit()) ??
+      new Reno();
     this.cwnd = s.tcpInitialWindow;
+  }
+
+  get inFlight(): number {
+    return this.sent.inFlight;
+  }
+
+  get initialCwnd(): number {
+    return this.ctx.settings.tcpInitialWindow;
   }
 
   get srtt(): number {
@@ -287,7 +301,13 @@ export abstract class Tcb extends Endpoint implements CongestionState {
 
   /** Arms the timer for the earliest deadline. */
   rearm(): void {
-    const next = Math.min(this.retransmitAt, this.ackAt, this.keepAliveAt, this.waitAt);
+    const next = Math.min(
+      this.retransmitAt,
+      this.ackAt,
+      this.keepAliveAt,
+      this.waitAt,
+      this.paceTimerAt,
+    );
     if (next !== this.timer.deadline) this.ctx.timers.arm(this.timer, next);
   }
 }

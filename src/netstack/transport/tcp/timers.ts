@@ -36,6 +36,10 @@ export class ConnectionTimer extends Timer {
       finish(t);
       return;
     }
+    if (t.paceTimerAt <= now) {
+      t.paceTimerAt = Infinity;
+      output(t);
+    }
     if (t.ackAt <= now) delayedAck(t, now);
     if (t.retransmitAt <= now) retransmitTimer(t, now);
     if (t.keepAliveAt <= now && t.state !== TcpState.Close) keepAlive(t, now);
