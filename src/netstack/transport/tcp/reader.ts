@@ -43,7 +43,9 @@ export abstract class TcpReader extends TcpSocketOptions {
       } else if (at > 0 && at < limit) limit = at;
       if (at < 0) this.urgentState = 0;
     }
-    if (limit <= 0) return len === 0 && ring.length > 0 ? 0 : this.nothingToRead();
+    // Nothing is asked for, so nothing is waited for.
+    if (len === 0) return 0;
+    if (limit <= 0) return this.nothingToRead();
     if ((flags & MSG_TRUNC) !== 0) {
       if (!peek) this.consume(limit);
       return limit;

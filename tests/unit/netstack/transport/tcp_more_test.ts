@@ -154,6 +154,12 @@ Deno.test("the send buffer is bounded and writers are told of room", () => {
   assert.equal(server.receive(new BytesIo(new Uint8Array(0)), 20_000, MSG_TRUNC), 20_000);
 });
 
+Deno.test("a read of no bytes returns at once", () => {
+  const { stack } = createNode();
+  const { server } = connected(stack, stack, LOOPBACK_V4, 80);
+  assert.equal(server.receive(new BytesIo(new Uint8Array(0)), 0, 0), 0);
+});
+
 Deno.test("SO_RCVLOWAT and readiness", () => {
   const { stack } = createNode();
   const { client, server } = connected(stack, stack, LOOPBACK_V4, 80);
