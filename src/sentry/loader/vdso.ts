@@ -1,5 +1,6 @@
 /** The image of functions that programs call instead of system calls (vdso(7)), and its mapping. */
 
+import { keptCode } from "../../../ffi/kept_code.ts";
 import { MAP_PRIVATE, PROT_EXEC, PROT_READ } from "../../abi/mman.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
@@ -11,6 +12,8 @@ import { VdsoParams } from "./vdso_params.ts";
 const PAGE = 4096;
 
 const CLOCK_SOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+
+const vdsoImage = keptCode("vdso", () => ({ code: buildVdsoImage(), labels: new Map() }));
 
 /** Whether the host keeps its time by the processor's counter, which all processors then count alike. */
 export function hostTrustsCounter(): boolean {
@@ -31,7 +34,7 @@ export class Vdso {
   /** `trusted`: the host keeps its own time by the processor's counter, so that applications may. */
   constructor(frames: FrameAllocator, trusted: boolean) {
     this.frames = frames;
-    const image = buildVdsoImage();
+    const image = vdsoImage().code;
     this.#imagePages = Math.ceil(image.length / PAGE);
     const first = frames.alloc(1 + this.#imagePages);
     if (first < 0) throw new Error("vdso: no memory for its image");

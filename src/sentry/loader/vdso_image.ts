@@ -67,7 +67,7 @@ export function gnuHash(name: string): number {
 }
 
 /** Builds the image; its parameters are in the page right below where it is mapped. */
-export function buildVdsoImage(): Uint8Array {
+export function buildVdsoImage(): Uint8Array<ArrayBuffer> {
   const o = new Bytes();
   const names: string[] = [];
   for (const f of FUNCTIONS) names.push(`__vdso_${f}`, f);

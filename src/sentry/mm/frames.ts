@@ -25,6 +25,8 @@ const LARGE = 64;
 /** Longest run that is taken from freed frames and cleared by hand, if it is not sure to be used. */
 const ZERO_MAX = 16;
 const BINS = 26;
+/** Part of the host's spare memory that a sandbox may use. */
+const HOST_SHARE = 0.9;
 /** Reads of less than this are made straight into memory. */
 const SEND_MIN = 4 * PAGE_SIZE;
 const SEEK_SET = 0;
@@ -136,7 +138,10 @@ export class FrameAllocator {
     this.counts = counts;
   }
 
-  /** Makes physical memory of `bytes`, a multiple of the page size. None of it is backed before it is touched. */
+  /**
+   * Makes physical memory of `bytes`, a multiple of the page size. None of it is backed before it is touched. What may be
+   * in use is limited to most of what the host has to spare, so that a program without bounds harms only itself.
+   */
   static create(bytes: number): FrameAllocator {
     const fd = memfd_create(cstr("runsc-memory"), MFD_CLOEXEC);
     if (fd < 0) throw new Error(`memory: memfd_create failed: errno ${-fd}`);
@@ -146,12 +151,15 @@ export class FrameAllocator {
     madvise(memory.address, bytes, MADV_DONTDUMP);
     const frames = bytes / PAGE_SIZE;
     const counts = mapRegion("counts", frames * 4, -1);
-    return new FrameAllocator(
+    const allocator = new FrameAllocator(
       fd,
       memory,
       bytes,
       new Uint32Array(counts.buffer, counts.offset, frames),
     );
+    const spare = Math.floor(Deno.systemMemoryInfo().available * HOST_SHARE / PAGE_SIZE);
+    allocator.limit = Math.min(allocator.limit, Math.max(spare, 1024));
+    return allocator;
   }
 
   /**
