@@ -7,6 +7,7 @@
 
 import { Assembler } from "./asm/assembler.ts";
 import { dataOffset, writeSharedObject } from "./asm/elf.ts";
+import { type KeptCode, keptCode, storedCode } from "./kept_code.ts";
 
 /** What of a `Deno.ForeignFunction` a native piece may state. */
 export interface NativeSignature {
@@ -75,6 +76,49 @@ export function loadNative<const S extends Deno.ForeignLibraryInterface>(
 /** The label of an image's data segment, where its pieces may use `rip(NATIVE_DATA, offset)`. */
 export const NATIVE_DATA = "native.data";
 
+/** The library of all images that the build of the executable makes of them, and the path it is opened by. */
+const LIBRARY = "native library";
+const images: NativeImage[] = [];
+let library: { path: string; symbols: ReadonlyMap<string, number> } | null = null;
+
+function openLibrary(): typeof library {
+  if (library === null) {
+    const stored = storedCode(LIBRARY);
+    if (stored === null) return null;
+    library = { path: placeInMemory("runsc-native", stored.code), symbols: stored.labels };
+  }
+  return library;
+}
+
+keptCode(LIBRARY, () => joinImages(images));
+
+/** Puts the code of images one after another, and the data of all behind it, into one shared object. */
+function joinImages(images: readonly NativeImage[]): KeptCode {
+  const starts: number[] = [];
+  let end = 0;
+  for (const image of images) {
+    starts.push(end);
+    end = Math.ceil((end + image.assemble(0).code.length) / 64) * 64;
+  }
+  const code = new Uint8Array(end);
+  const labels = new Map<string, number>();
+  let data = 0;
+  images.forEach((image, i) => {
+    const part = image.assemble(dataOffset(end) + data - starts[i]);
+    code.set(part.code, starts[i]);
+    for (const name of image.names) {
+      labels.set(`${image.name}.${name}`, starts[i] + part.labels.get(name)!);
+    }
+    data += Math.ceil(image.dataSize / 64) * 64;
+  });
+  const file = writeSharedObject({
+    code,
+    exports: Object.fromEntries(labels),
+    data: data > 0 ? { size: data } : undefined,
+  });
+  return { code: file, labels };
+}
+
 /**
  * Collects native functions and opens them together.
  *
@@ -90,14 +134,23 @@ export const NATIVE_DATA = "native.data";
  */
 export class NativeImage<S extends Record<string, NativeSignature> = Record<never, never>> {
   readonly name: string;
-  #assembler = new Assembler();
+  /** Bytes of its data segment. */
+  dataSize = 0;
+  #pieces: ((a: Assembler) => unknown)[] = [];
   #signatures = new Map<string, NativeSignature>();
   #bound = new Map<string, AnyFunction>();
-  #dataSize = 0;
   #path: string | null = null;
+  /** What symbols are called in the file. */
+  #prefix = "";
 
   constructor(name: string) {
     this.name = name;
+    images.push(this as unknown as NativeImage);
+  }
+
+  /** Its exported functions. */
+  get names(): Iterable<string> {
+    return this.#signatures.keys();
   }
 
   /** Adds an exported function. Its label is its name, so that pieces may call each other. */
@@ -106,62 +159,84 @@ export class NativeImage<S extends Record<string, NativeSignature> = Record<neve
     build: (a: Assembler) => unknown,
     signature: F,
   ): NativeImage<S & Record<N, F>> {
-    if (this.#path !== null) throw new Error(`native: image ${this.name} is already open`);
     this.#signatures.set(name, signature);
-    this.#assembler.align(16).label(name);
-    build(this.#assembler);
+    this.code((a) => build(a.label(name)));
     return this as unknown as NativeImage<S & Record<N, F>>;
   }
 
   /** Adds code or constants that are reached through their own labels only. */
   code(build: (a: Assembler) => unknown): this {
     if (this.#path !== null) throw new Error(`native: image ${this.name} is already open`);
-    this.#assembler.align(16);
-    build(this.#assembler);
+    this.#pieces.push(build);
     return this;
   }
 
   /** Reserves zeroed, writable bytes; returns their distance from `rip(NATIVE_DATA)`. */
   data(size: number, alignment = 16): number {
-    const at = Math.ceil(this.#dataSize / alignment) * alignment;
-    this.#dataSize = at + size;
+    const at = Math.ceil(this.dataSize / alignment) * alignment;
+    this.dataSize = at + size;
     return at;
   }
 
-  /** Opens the image and returns all functions, or those that are named; more may be bound later. */
-  load<K extends keyof S & string>(names?: readonly K[]): Pick<NativeFunctions<S>, K> {
+  /**
+   * Opens the image and returns all functions, or those that are named; more may be bound later. `cold` binds them as
+   * if they were declared so.
+   */
+  load<K extends keyof S & string>(
+    names?: readonly K[],
+    cold = false,
+  ): Pick<NativeFunctions<S>, K> {
+    const path = this.#open();
     const wanted: readonly string[] = names ?? [...this.#signatures.keys()];
     const symbols: Record<string, Deno.ForeignFunction> = {};
     for (const name of wanted) {
       const signature = this.#signatures.get(name);
       if (signature === undefined) throw new Error(`native: ${this.name} has no ${name}`);
-      if (this.#bound.has(name)) continue;
+      const isCold = cold || signature.cold === true;
+      const key = isCold ? `${name} cold` : name;
+      if (this.#bound.has(key)) continue;
       const { parameters, result } = signature;
-      symbols[name] = {
-        parameters: signature.cold ? [...parameters, COLD_TYPE] : parameters,
+      symbols[key] = {
+        name: this.#prefix + name,
+        parameters: isCold ? [...parameters, COLD_TYPE] : parameters,
         result,
       };
     }
-    const library = Deno.dlopen(this.#open(), symbols).symbols as Record<string, AnyFunction>;
-    for (const name of Object.keys(symbols)) {
-      const raw = library[name];
-      const cold = this.#signatures.get(name)?.cold;
-      this.#bound.set(name, cold ? (...args) => raw(...args, COLD_ARGUMENT) : raw);
+    const opened = Deno.dlopen(path, symbols).symbols as Record<string, AnyFunction>;
+    for (const key of Object.keys(symbols)) {
+      const raw = opened[key];
+      const isCold = key.endsWith(" cold");
+      this.#bound.set(key, isCold ? (...args) => raw(...args, COLD_ARGUMENT) : raw);
     }
     const functions: Record<string, AnyFunction> = {};
-    for (const name of wanted) functions[name] = this.#bound.get(name)!;
+    for (const name of wanted) {
+      const isCold = cold || this.#signatures.get(name)?.cold === true;
+      functions[name] = this.#bound.get(isCold ? `${name} cold` : name)!;
+    }
     return functions as Pick<NativeFunctions<S>, K>;
+  }
+
+  /** Its code, for a data segment that lies `distance` bytes past the code's start. */
+  assemble(distance: number): KeptCode {
+    const a = new Assembler();
+    for (const piece of this.#pieces) piece(a.align(16));
+    if (this.dataSize > 0) a.labelAt(NATIVE_DATA, distance);
+    return a.assemble();
   }
 
   #open(): string {
     if (this.#path === null) {
-      const a = this.#assembler;
+      const all = openLibrary();
+      if (all !== null) {
+        this.#path = all.path;
+        this.#prefix = `${this.name}.`;
+        return this.#path;
+      }
+      const length = this.assemble(0).code.length;
+      const { code, labels } = this.assemble(dataOffset(length));
       const exports: Record<string, number> = {};
-      const end = a.offset;
-      if (this.#dataSize > 0) a.labelAt(NATIVE_DATA, dataOffset(end));
-      const { code, labels } = a.assemble();
       for (const name of this.#signatures.keys()) exports[name] = labels.get(name)!;
-      const data = this.#dataSize > 0 ? { size: this.#dataSize } : undefined;
+      const data = this.dataSize > 0 ? { size: this.dataSize } : undefined;
       this.#path = placeInMemory(this.name, writeSharedObject({ code, exports, data }));
     }
     return this.#path;

@@ -65,16 +65,22 @@ const image = new NativeImage("runsc-syscall")
 
 type Functions = ReturnType<typeof image.load>;
 
-// Bound at the first call: a command that makes none pays nothing, and most need no `sys2`.
-let numbers: Pick<Functions, "sys"> | null = null;
-let oneBuffer: Pick<Functions, "sys1"> | null = null;
-let twoBuffers: Pick<Functions, "sys2"> | null = null;
+// Binding a function that is fast to call takes as long as some hundred slow calls, and most sandboxes make no more
+// than that; each of the three is bound for good when it has been called so often.
+const SLOW_CALLS = 500;
+let slow: Functions | null = null;
+let slowNumbers = 0;
+let slowOne = 0;
+let slowTwo = 0;
+let numbers: Functions["sys"] | null = null;
+let oneBuffer: Functions["sys1"] | null = null;
+let twoBuffers: Functions["sys2"] | null = null;
 
-/** Binds all three entry points; to be called before `/proc` or the right to map code goes away. */
+/** Binds all three entry points for good; to be called before `/proc` or the right to map code goes away. */
 export function preload(): void {
-  numbers ??= image.load(["sys"]);
-  oneBuffer ??= image.load(["sys1"]);
-  twoBuffers ??= image.load(["sys2"]);
+  numbers ??= image.load(["sys"]).sys;
+  oneBuffer ??= image.load(["sys1"]).sys1;
+  twoBuffers ??= image.load(["sys2"]).sys2;
 }
 
 /** A system call whose arguments are all numbers. The result is exact to 2^53. */
@@ -87,7 +93,9 @@ export function sys(
   a4: number,
   a5: number,
 ): number {
-  return (numbers ??= image.load(["sys"])).sys(nr, a0, a1, a2, a3, a4, a5);
+  if (numbers !== null) return numbers(nr, a0, a1, a2, a3, a4, a5);
+  if (++slowNumbers > SLOW_CALLS) numbers = image.load(["sys"]).sys;
+  return (slow ??= image.load(undefined, true)).sys(nr, a0, a1, a2, a3, a4, a5);
 }
 
 /** A system call with one buffer, which replaces the argument of index `at`. */
@@ -103,16 +111,10 @@ export function sys1(
   buffer: ArrayBufferView,
 ): number {
   const code = nr | (at << 16);
-  return (oneBuffer ??= image.load(["sys1"])).sys1(
-    code,
-    a0,
-    a1,
-    a2,
-    a3,
-    a4,
-    a5,
-    buffer as BufferSource,
-  );
+  const bytes = buffer as BufferSource;
+  if (oneBuffer !== null) return oneBuffer(code, a0, a1, a2, a3, a4, a5, bytes);
+  if (++slowOne > SLOW_CALLS) oneBuffer = image.load(["sys1"]).sys1;
+  return (slow ??= image.load(undefined, true)).sys1(code, a0, a1, a2, a3, a4, a5, bytes);
 }
 
 /** A system call with two buffers, which replace the arguments of index `at0` and `at1`. */
@@ -130,7 +132,11 @@ export function sys2(
   buffer1: ArrayBufferView,
 ): number {
   const code = nr | (at0 << 16) | (at1 << 20);
-  return (twoBuffers ??= image.load(["sys2"])).sys2(
+  const bytes0 = buffer0 as BufferSource;
+  const bytes1 = buffer1 as BufferSource;
+  if (twoBuffers !== null) return twoBuffers(code, a0, a1, a2, a3, a4, a5, bytes0, bytes1);
+  if (++slowTwo > SLOW_CALLS) twoBuffers = image.load(["sys2"]).sys2;
+  return (slow ??= image.load(undefined, true)).sys2(
     code,
     a0,
     a1,
@@ -138,8 +144,8 @@ export function sys2(
     a3,
     a4,
     a5,
-    buffer0 as BufferSource,
-    buffer1 as BufferSource,
+    bytes0,
+    bytes1,
   );
 }
 

@@ -6,6 +6,9 @@
  *
  * @module
  */
+import { storeKeptCode } from "../ffi/kept_code.ts";
+// Declares all the code that is kept.
+import "../src/boot/boot.ts";
 import { graft } from "./graft/graft.ts";
 import { asScript, link } from "./graft/parts.ts";
 import { learnCode, learnStartFiles } from "./graft/start_files.ts";
@@ -38,25 +41,20 @@ async function runDeno(args: string[]): Promise<void> {
   if (!success) throw new Error(`deno ${args[0]} failed:\n${new TextDecoder().decode(stderr)}`);
 }
 
-/** Bundles a module and all it imports into one; lazily imported parts stay lazy in it. */
+/**
+ * Bundles a module and all it imports into one. The second pass sees as one module what the first has put together, and
+ * so leaves out what calls of functions without side effects, declared elsewhere, gave a name that nobody uses.
+ */
 async function bundle(entry: string, external: string[] = []): Promise<string> {
-  const path = await Deno.makeTempFile({ prefix: "runsc-bundle-", suffix: ".js" });
+  const directory = await Deno.makeTempDir({ prefix: "runsc-bundle-" });
+  const without = external.flatMap((specifier) => ["--external", specifier]);
+  const flags = ["bundle", "--quiet", "--no-check", "--platform=deno", ...without, "-o"];
   try {
-    const without = external.flatMap((specifier) => ["--external", specifier]);
-    await runDeno([
-      "bundle",
-      "--quiet",
-      "--no-check",
-      "--platform=deno",
-      "--minify",
-      ...without,
-      "-o",
-      path,
-      entry,
-    ]);
-    return await Deno.readTextFile(path);
+    await runDeno([...flags, `${directory}/whole.js`, entry]);
+    await runDeno([...flags, `${directory}/small.js`, "--minify", `${directory}/whole.js`]);
+    return await Deno.readTextFile(`${directory}/small.js`);
   } finally {
-    await Deno.remove(path);
+    await Deno.remove(directory, { recursive: true });
   }
 }
 
@@ -65,7 +63,7 @@ async function bundleAll() {
   const program = await bundle(ENTRY, PARTS.map((part) => part.specifier));
   const parts = await Promise.all(PARTS.map(async ({ name, specifier, training }) => {
     const module = await bundle(new URL(specifier, BASE).pathname);
-    return { name, training, source: asScript(module) };
+    return { name, training, source: asScript(module, { RUNSC_KEPT_CODE: storeKeptCode() }) };
   }));
   return {
     program: link(program, PARTS, "run"),

@@ -13,13 +13,17 @@ const image = new NativeImage("runsc-clock").add("clock", (a) => {
   a.label("end").pxor(xmm0, xmm0).cvtsi2sd(xmm0, rax).add(rsp, imm(24)).ret();
 }, { parameters: ["f64", "f64"], result: "f64" });
 
-let clock: ReturnType<typeof image.load> | null = null;
+// As with system calls, binding it fast is put off until it has been called some hundred times.
+const SLOW_CALLS = 500;
+let slow: ReturnType<typeof image.load>["clock"] | null = null;
+let slowCalls = 0;
+let clock: ReturnType<typeof image.load>["clock"] | null = null;
 let clockGettime = 0;
 
-/** Binds the clock ahead of its first use. */
+/** Binds the clock for good ahead of its first use. */
 export function preloadClock(): void {
-  clock ??= image.load();
-  clockGettime = hostSymbol("clock_gettime");
+  if (clockGettime === 0) clockGettime = hostSymbol("clock_gettime");
+  clock ??= image.load().clock;
 }
 
 /**
@@ -27,8 +31,13 @@ export function preloadClock(): void {
  * exact to 256 ns, as it exceeds 2^53.
  */
 export function clock_gettime(id: number): number {
-  if (clock === null) preloadClock();
-  return clock!.clock(clockGettime, id);
+  if (clock !== null) return clock(clockGettime, id);
+  if (++slowCalls > SLOW_CALLS) preloadClock();
+  if (slow === null) {
+    clockGettime = hostSymbol("clock_gettime");
+    slow = image.load(undefined, true).clock;
+  }
+  return slow(clockGettime, id);
 }
 
 const timespec = new BigInt64Array(2);

@@ -12,8 +12,11 @@ export interface Part {
 /** The end of a bundle: the names that it exports. */
 const EXPORTS = /export\s*\{([^{}]*)\};?\s*$/;
 
-/** Turns a bundle into a script whose value is an object of what the bundle exports. */
-export function asScript(bundle: string): string {
+/**
+ * Turns a bundle into a script whose value is an object of what the bundle exports. It finds the constants, anything that
+ * JSON can write, under their names, if it speaks of them.
+ */
+export function asScript(bundle: string, constants: Record<string, unknown> = {}): string {
   const match = EXPORTS.exec(bundle);
   if (match === null) throw new Error("a part of the program exports nothing");
   const names = match[1].split(",").map((name) => {
@@ -26,7 +29,9 @@ export function asScript(bundle: string): string {
     /[\u0080-\uffff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
-  return `(()=>{${ascii}\nreturn{${names.join(",")}}})()\n`;
+  const defined = Object.entries(constants).filter(([name]) => body.includes(name))
+    .map(([name, value]) => `const ${name}=${JSON.stringify(value)};`);
+  return `(()=>{${defined.join("")}${ascii}\nreturn{${names.join(",")}}})()\n`;
 }
 
 /** Puts the loading of parts in place of their imports. */

@@ -23,6 +23,7 @@ export interface FieldType<T> {
 /** The JavaScript value of a field type. */
 export type ValueOf<F> = F extends FieldType<infer T> ? T : never;
 
+// @__NO_SIDE_EFFECTS__
 function integer(
   size: number,
   read: (view: DataView, offset: number) => number,
@@ -78,11 +79,13 @@ export const be32: FieldType<number> = integer(
 );
 
 /** The same type, printed in hexadecimal, for flags and addresses. */
+// @__NO_SIDE_EFFECTS__
 export function hex(type: FieldType<number>): FieldType<number> {
   return { ...type, print: (value) => value === 0 ? "0" : `0x${value.toString(16)}` };
 }
 
 /** The same type, printed in octal, for file modes. */
+// @__NO_SIDE_EFFECTS__
 export function octal(type: FieldType<number>): FieldType<number> {
   return { ...type, print: (value) => `0${value.toString(8)}` };
 }
@@ -94,6 +97,7 @@ export const pointer: FieldType<number> = {
 };
 
 /** A C array of `count` elements. Elements that the writer is not given are zero. */
+// @__NO_SIDE_EFFECTS__
 export function array<T>(type: FieldType<T>, count: number): FieldType<readonly T[]> {
   return {
     size: type.size * count,
@@ -114,6 +118,7 @@ export function array<T>(type: FieldType<T>, count: number): FieldType<readonly 
 }
 
 /** `count` bytes that have no structure of their own. */
+// @__NO_SIDE_EFFECTS__
 export function bytes(count: number): FieldType<Uint8Array> {
   return {
     size: count,
@@ -133,6 +138,7 @@ export function bytes(count: number): FieldType<Uint8Array> {
 }
 
 /** A `char[count]` that holds a string ended by a NUL, as a string with one char for each byte. */
+// @__NO_SIDE_EFFECTS__
 export function chars(count: number): FieldType<string> {
   return {
     size: count,
@@ -247,6 +253,7 @@ export class StructType<F extends Fields> implements FieldType<Partial<StructVal
 }
 
 /** Declares a C structure. */
+// @__NO_SIDE_EFFECTS__
 export function struct<const F extends Fields>(
   name: string,
   fields: F,

@@ -1,5 +1,6 @@
 import { writeStaticExecutable } from "../../../ffi/asm/elf.ts";
 import { mapRegion } from "../../../ffi/arena.ts";
+import { keptCode } from "../../../ffi/kept_code.ts";
 import { NativeImage } from "../../../ffi/native.ts";
 import { emitRunInChild, SyscallProgram } from "../../../ffi/spawn.ts";
 import { emitExchange, emitExchangeSetup } from "../../../ffi/exchange.ts";
@@ -71,6 +72,20 @@ const image = new NativeImage("runsc-platform")
   .add("cpuid", cpuid, { parameters: ["u32", "u32", "buffer"], result: "void", cold: true });
 image.data(16);
 
+const stubCode = keptCode("stub", assembleStub);
+const filterCode = keptCode("stub filter", () => ({ code: stubFilter(), labels: new Map() }));
+const seedExecutable = keptCode("stub executable", () => {
+  const stub = stubCode();
+  const seed = assembleSeed(L.STUB_BASE + stub.labels.get("process_start")!);
+  const code = writeStaticExecutable({
+    code: seed.code,
+    entry: seed.labels.get("start")!,
+    vaddr: L.SEED_TEXT,
+    segments: [{ content: stub.code, vaddr: L.STUB_BASE, executable: true }],
+  });
+  return { code, labels: new Map() };
+});
+
 let native: ReturnType<typeof image.load> | null = null;
 
 /** The platform's native functions. */
@@ -140,10 +155,9 @@ export class StubHost {
     this.wakeFd = must("eventfd", sys(SYS.eventfd2, 0, 0x80800, 0, 0, 0, 0));
     this.deathFd = must("epoll_create1", sys(SYS.epoll_create1, 0x80000, 0, 0, 0, 0, 0));
     this.setSpin(options.spin);
-    const stub = assembleStub();
-    this.labels = stub.labels;
+    this.labels = stubCode().labels;
     this.#prepareSeedPage(options.seccomp);
-    this.#startSeed(memoryFd, stub.code);
+    this.#startSeed(memoryFd);
   }
 
   /** Address in the stub of one of its labels. */
@@ -165,7 +179,7 @@ export class StubHost {
 
   #prepareSeedPage(seccomp: boolean): void {
     const seed = new DataView(this.control, 4096, L.SEED_PAGE_SIZE);
-    const filter = stubFilter();
+    const filter = filterCode().code;
     seed.setUint32(L.SEED_PARENT, this.sentryPid, true);
     seed.setUint16(L.SEED_FILTER, filter.length / 8, true);
     seed.setBigUint64(L.SEED_FILTER + 8, BigInt(L.SEED_PAGE + L.SEED_FILTER_CODE), true);
@@ -181,14 +195,8 @@ export class StubHost {
     seed.setBigUint64(act + 32, 1n, /* SIG_IGN: stubs leave no zombies */ true);
   }
 
-  #startSeed(memoryFd: number, stubCode: Uint8Array): void {
-    const seed = assembleSeed(this.label("process_start"));
-    const elf = writeStaticExecutable({
-      code: seed.code,
-      entry: seed.labels.get("start")!,
-      vaddr: L.SEED_TEXT,
-      segments: [{ content: stubCode, vaddr: L.STUB_BASE, executable: true }],
-    });
+  #startSeed(memoryFd: number): void {
+    const elf = seedExecutable().code;
     const exe = memfd("runsc-stub");
     const n = sys1(SYS.write, exe, 0, elf.length, 0, 0, 0, 1, elf);
     if (n !== elf.length) throw new Error("platform: can not write the stub's executable");
