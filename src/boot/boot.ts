@@ -54,16 +54,16 @@ const MEMORY_SIZE = 64 * 2 ** 30;
 const MAX_TASKS = 16384;
 
 /** Runs a container to its end; resolves to its exit status, 128+N when signal N ended it. */
-export function bootContainer(
+export async function bootContainer(
   spec: ContainerSpec,
   config: SandboxConfig,
   options: BootOptions,
   trace: SyscallTrace | null,
-): number {
+): Promise<number> {
   const frames = FrameAllocator.create(MEMORY_SIZE);
   const platform = createPlatform(config, frames);
   try {
-    return runContainer(
+    return await runContainer(
       spec,
       options,
       createKernel(spec, options, frames, platform),
@@ -100,12 +100,12 @@ function createKernel(
   return kernel;
 }
 
-function runContainer(
+async function runContainer(
   spec: ContainerSpec,
   options: BootOptions,
   kernel: Kernel,
   trace: SyscallTrace | null,
-): number {
+): Promise<number> {
   const process = spec.process;
   const poller = new HostPoller(kernel.platform.wakeFd);
   new DeathWatch(kernel.platform, poller);
@@ -159,21 +159,28 @@ function runContainer(
   const init = started.group;
   forwarding.to(init);
   writePidFile(options);
-  return waitForInit(kernel, poller, init, relay !== null, trace);
+  return await waitForInit(kernel, poller, init, relay !== null, trace);
 }
 
-function waitForInit(
+async function waitForInit(
   kernel: Kernel,
   poller: HostPoller,
   init: ThreadGroup,
   terminal: boolean,
   trace: SyscallTrace | null,
-): number {
+): Promise<number> {
   const loop = new RunLoop({ kernel, poller, handlers, refusal, trace });
   const host = terminal ? new HostTerminal(0) : null;
   host?.makeRaw();
   try {
-    loop.run(() => init.isZombie || init.isReaped);
+    const done = () => init.isZombie || init.isReaped;
+    loop.run(done);
+    while (kernel.deferred !== null && !done()) {
+      const work = kernel.deferred;
+      await work();
+      kernel.deferred = null;
+      loop.run(done);
+    }
   } finally {
     drainHostOutput();
     kernel.vfs.sync();

@@ -57,6 +57,11 @@ export class Kernel {
   taskCount = 0;
   /** Processes and threads made since boot, for /proc/stat. */
   forks = 0;
+  /**
+   * Work that can not be done at once (loading a part of the program): the run loop ends for it,
+   * and is run again afterwards. Whoever waits for it is blocked meanwhile.
+   */
+  deferred: (() => Promise<void>) | null = null;
   /** Set by the boot code before the first task. */
   vfs!: Vfs;
   /** Set by the boot code before the first task. */

@@ -61,12 +61,12 @@ export class RunLoop {
     this.#trace = init.trace;
   }
 
-  /** Runs until `done` says so after a task exited, or until `stopped` is set. */
+  /** Runs until `done` says so after a task exited, `stopped` is set, or the kernel has deferred work. */
   run(done: () => boolean): void {
     const kernel = this.#kernel;
     const platform = kernel.platform;
     let work = 0;
-    while (!this.stopped) {
+    while (!this.stopped && kernel.deferred === null) {
       const t = kernel.runnable.shift();
       if (t !== null) {
         this.#continue(t);

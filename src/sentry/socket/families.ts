@@ -1,8 +1,18 @@
 /** Which families of sockets there are, and how they make sockets. */
 
-import { EAFNOSUPPORT, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../abi/errno.ts";
-import { AF_UNIX, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM } from "../../abi/socket.ts";
+import { EAFNOSUPPORT, EPROTONOSUPPORT, ERESTARTNOINTR, ESOCKTNOSUPPORT } from "../../abi/errno.ts";
+import { POLLIN } from "../../abi/poll.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  AF_UNIX,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+} from "../../abi/socket.ts";
 import type { Task } from "../kernel/task.ts";
+import { WaitQueue } from "../kernel/wait.ts";
 import type { SocketFile } from "./socket_file.ts";
 import { ConnectionSocket } from "./unix/connection_socket.ts";
 import { DatagramSocket } from "./unix/datagram_socket.ts";
@@ -25,6 +35,20 @@ export function registerFamily(family: number, make: SocketMaker): void {
   families.set(family, make);
 }
 
+/** Woken when a family has been loaded. */
+const loaded = new WaitQueue();
+
+/** Asks for the code of the internet families, which most sandboxes never need; the call is run again then. */
+function loadInet(t: Task): number {
+  t.kernel.deferred ??= async () => {
+    const { registerInetFamilies } = await import("./inet/inet_families.ts");
+    registerInetFamilies();
+    loaded.notify(POLLIN);
+  };
+  t.waitOn(loaded, POLLIN);
+  return t.sleep(-ERESTARTNOINTR);
+}
+
 /** socket(2) after its flags are parsed. */
 export function makeSocket(
   t: Task,
@@ -34,7 +58,8 @@ export function makeSocket(
   flags: number,
 ): SocketFile | number {
   const make = families.get(family);
-  return make === undefined ? -EAFNOSUPPORT : make(t, type, protocol, flags);
+  if (make !== undefined) return make(t, type, protocol, flags);
+  return family === AF_INET || family === AF_INET6 ? loadInet(t) : -EAFNOSUPPORT;
 }
 
 function makeUnix(t: Task, type: number, protocol: number, flags: number): UnixSocket | number {

@@ -153,7 +153,7 @@ export function sys_connect(t: Task): number {
   const r = s.connect(t, address);
   if (r !== -EINPROGRESS || (s.flags & O_NONBLOCK) !== 0) return r;
   t.block.data = s;
-  return awaitConnection(t, s);
+  return connected(t, s);
 }
 
 /** A connection under way has come to something, or the wait has ended otherwise. */

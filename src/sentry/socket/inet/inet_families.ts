@@ -1,0 +1,65 @@
+/** Makes the sockets of AF_INET and AF_INET6. Loaded when a program first asks for one. */
+
+import { EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../../abi/errno.ts";
+import { CAP_NET_RAW } from "../../../abi/capability.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOCK_STREAM,
+} from "../../../abi/socket.ts";
+import type { Task } from "../../kernel/task.ts";
+import { registerFamily } from "../families.ts";
+import type { SocketFile } from "../socket_file.ts";
+import { DatagramInetSocket } from "./datagram_socket.ts";
+import { stackOf } from "./inet_socket.ts";
+import { TcpSocket } from "./tcp_socket.ts";
+
+function make(
+  t: Task,
+  family: number,
+  type: number,
+  protocol: number,
+  flags: number,
+): SocketFile | number {
+  const network = stackOf(t);
+  const { stack } = network;
+  const v6 = family === AF_INET6;
+  switch (type) {
+    case SOCK_STREAM:
+      if (protocol !== 0 && protocol !== IPPROTO_TCP) return -EPROTONOSUPPORT;
+      return new TcpSocket(t, network, stack.tcp.createEndpoint(v6), family, flags);
+    case SOCK_DGRAM: {
+      const icmp = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+      if (protocol === icmp) {
+        const { pingGroupLow, pingGroupHigh } = stack.ctx.settings;
+        const gid = t.creds.egid;
+        if (gid < pingGroupLow || gid > pingGroupHigh) return -EPERM;
+        const ping = stack.ping.createEndpoint(v6);
+        return new DatagramInetSocket(t, network, ping, family, type, protocol, flags);
+      }
+      if (protocol !== 0 && protocol !== IPPROTO_UDP) return -EPROTONOSUPPORT;
+      const udp = stack.udp.createEndpoint(v6);
+      return new DatagramInetSocket(t, network, udp, family, type, IPPROTO_UDP, flags);
+    }
+    case SOCK_RAW: {
+      if (protocol === 0 || protocol < 0 || protocol > 255) return -EPROTONOSUPPORT;
+      if (!t.creds.capable(CAP_NET_RAW)) return -EPERM;
+      const raw = stack.raw.createEndpoint(v6, protocol);
+      return new DatagramInetSocket(t, network, raw, family, type, protocol, flags);
+    }
+    default:
+      return -ESOCKTNOSUPPORT;
+  }
+}
+
+/** Adds both families. */
+export function registerInetFamilies(): void {
+  registerFamily(AF_INET, (t, type, protocol, flags) => make(t, AF_INET, type, protocol, flags));
+  registerFamily(AF_INET6, (t, type, protocol, flags) => make(t, AF_INET6, type, protocol, flags));
+}

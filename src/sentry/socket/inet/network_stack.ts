@@ -1,0 +1,74 @@
+import { Stack } from "../../../netstack/stack/stack.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
+import type { NetNamespace } from "../../kernel/namespaces.ts";
+import { Timer } from "../../kernel/timers.ts";
+
+/** Calls the stack when it has something to do. */
+class StackTimer extends Timer {
+  private readonly owner: NetworkStack;
+
+  constructor(owner: NetworkStack) {
+    super();
+    this.owner = owner;
+  }
+
+  override fire(): void {
+    this.owner.pump();
+  }
+}
+
+/**
+ * The TCP/IP stack of a network namespace, driven by the kernel: {@link pump} runs after each use
+ * of an endpoint and when a timer of the stack is due.
+ */
+export class NetworkStack {
+  readonly stack: Stack;
+  private readonly kernel: Kernel;
+  private readonly timer: StackTimer;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+    this.timer = new StackTimer(this);
+    this.stack = new Stack(
+      { now: () => kernel.clock.monotonic(), realtime: () => kernel.clock.realtime() },
+      { fill: (dst) => kernel.random(dst) },
+    );
+    this.stack.onPending = () => this.schedule(0);
+    this.stack.ctx.timers.onEarlier = (deadline) => this.schedule(deadline);
+  }
+
+  /** Delivers what waits, and asks to be called again when there will be more. */
+  pump(): void {
+    this.stack.poll();
+    this.schedule(this.stack.nextDeadline());
+  }
+
+  private schedule(deadline: number): void {
+    const timer = this.timer;
+    if (timer.slot >= 0) {
+      if (timer.deadline <= deadline) return;
+      this.kernel.timers.cancel(timer);
+    }
+    if (deadline === Infinity) return;
+    timer.deadline = deadline;
+    this.kernel.timers.add(timer);
+  }
+}
+
+/** The stack of a namespace; made, with loopback up in the first one, when it is first asked for. */
+export function networkStack(kernel: Kernel, net: NetNamespace): NetworkStack {
+  let own = net.stack;
+  if (!(own instanceof NetworkStack)) {
+    own = new NetworkStack(kernel);
+    net.stack = own;
+    // A new namespace has its loopback down (network_namespaces(7)); the first one is set up by boot.
+    if (net.userNs === kernel.userNs && !initialised.has(kernel)) {
+      initialised.add(kernel);
+      (own as NetworkStack).stack.startLoopback();
+    }
+  }
+  return own as NetworkStack;
+}
+
+/** Kernels whose first namespace has its stack. */
+const initialised: WeakSet<Kernel> = new WeakSet();
