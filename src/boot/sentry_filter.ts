@@ -1,0 +1,144 @@
+/**
+ * The seccomp filter of the sandbox process itself, for all its threads (Deno's too), from the moment
+ * before application code runs. Whoever takes the sentry over finds no way to start a program, trace a
+ * process, mount, or change identity.
+ */
+
+import {
+  ALLOW,
+  compileFilter,
+  errno,
+  FILTER_TSYNC,
+  installFilter,
+  type Rule,
+} from "../../ffi/seccomp.ts";
+import { ENOSYS, EPERM } from "../abi/errno.ts";
+import { SYS } from "../abi/syscall_numbers.ts";
+
+/** Flag of seccomp(2): no mitigation against speculation that would slow the sentry down. */
+const FILTER_SPEC_ALLOW = 4;
+const CLONE_THREAD = 0x10000;
+
+/** What JavaScript, its garbage collector and Deno's threads need. */
+const RUNTIME = [
+  SYS.brk,
+  SYS.clock_getres,
+  SYS.clock_gettime,
+  SYS.clock_nanosleep,
+  SYS.exit,
+  SYS.exit_group,
+  SYS.futex,
+  SYS.getpid,
+  SYS.getrandom,
+  SYS.gettid,
+  SYS.madvise,
+  SYS.membarrier,
+  SYS.mmap,
+  SYS.mprotect,
+  SYS.mremap,
+  SYS.munmap,
+  SYS.nanosleep,
+  SYS.prctl,
+  SYS.rseq,
+  SYS.rt_sigaction,
+  SYS.rt_sigprocmask,
+  SYS.rt_sigreturn,
+  SYS.sched_getaffinity,
+  SYS.sched_getparam,
+  SYS.sched_getscheduler,
+  SYS.sched_yield,
+  SYS.set_robust_list,
+  SYS.sigaltstack,
+  SYS.sysinfo,
+];
+
+/** Descriptors: host files beneath the root, standard streams, terminals, events. */
+const FILES = [
+  SYS.close,
+  SYS.copy_file_range,
+  SYS.dup,
+  SYS.dup3,
+  SYS.epoll_create1,
+  SYS.epoll_ctl,
+  SYS.epoll_pwait,
+  SYS.epoll_pwait2,
+  SYS.epoll_wait,
+  SYS.eventfd2,
+  SYS.fallocate,
+  SYS.fchmod,
+  SYS.fchmodat,
+  SYS.fchown,
+  SYS.fchownat,
+  SYS.fcntl,
+  SYS.fdatasync,
+  SYS.fgetxattr,
+  SYS.flistxattr,
+  SYS.flock,
+  SYS.fremovexattr,
+  SYS.fsetxattr,
+  SYS.fstat,
+  SYS.fstatfs,
+  SYS.fsync,
+  SYS.ftruncate,
+  SYS.getdents64,
+  SYS.ioctl,
+  SYS.linkat,
+  SYS.lseek,
+  SYS.memfd_create,
+  SYS.mkdirat,
+  SYS.mknodat,
+  SYS.newfstatat,
+  SYS.openat,
+  SYS.openat2,
+  SYS.pipe2,
+  SYS.poll,
+  SYS.ppoll,
+  SYS.pread64,
+  SYS.pwrite64,
+  SYS.read,
+  SYS.readlinkat,
+  SYS.readv,
+  SYS.renameat2,
+  SYS.statx,
+  SYS.symlinkat,
+  SYS.umask,
+  SYS.unlinkat,
+  SYS.utimensat,
+  SYS.write,
+  SYS.writev,
+];
+
+/** Messages on the control socket. */
+const CONTROL = [
+  SYS.accept4,
+  SYS.getsockopt,
+  SYS.recvfrom,
+  SYS.recvmsg,
+  SYS.sendmsg,
+  SYS.sendto,
+  SYS.shutdown,
+];
+
+/** Stub processes: to interrupt and to bury them. */
+const STUBS = [SYS.kill, SYS.pidfd_open, SYS.tgkill, SYS.wait4];
+
+/** Puts the process under its filter; 0 or a negative errno. */
+export function confineSentry(platform: string): number {
+  const rules: Rule[] = [
+    { nr: [...RUNTIME, ...FILES, ...CONTROL, ...STUBS], action: ALLOW },
+    // Threads of this process, no processes. clone3 hides its flags from a filter: ENOSYS has the C
+    // library take clone.
+    {
+      nr: SYS.clone,
+      args: [{ arg: 0, op: "masked", mask: CLONE_THREAD, value: CLONE_THREAD }],
+      action: ALLOW,
+    },
+    { nr: SYS.clone3, action: errno(ENOSYS) },
+  ];
+  if (platform === "ptrace") rules.push({ nr: SYS.ptrace, action: ALLOW });
+  const filter = compileFilter({ rules, otherwise: errno(EPERM) });
+  return installFilter(filter, FILTER_TSYNC | FILTER_SPEC_ALLOW);
+}
+
+/** How many system calls the widest filter admits. */
+export const ADMITTED = RUNTIME.length + FILES.length + CONTROL.length + STUBS.length + 2;
