@@ -41,7 +41,7 @@ export interface GuestOptions {
   timeout?: number;
   /** Whether standard error has to be the same too; it has to without it. */
   stderr?: boolean;
-  /** What is removed from both outputs before they are compared. */
+  /** What both outputs go through before they are compared; without it, what a shell says of a process's id is lost. */
   normalize?: (text: string) => string;
   /** Flags of `runsc do`. */
   flags?: string[];
@@ -94,7 +94,7 @@ export function compare(
   args: string[] | (() => Promise<string[]>),
   options: GuestOptions = {},
 ): void {
-  const { stderr = true, normalize = (text: string) => text } = options;
+  const { stderr = true, normalize = withoutPids } = options;
   let native: Promise<{ outcome: Outcome; directory: string; command: string[] }> | null = null;
   onPlatforms(name, async (platform) => {
     const { outcome, directory, command } = await (native ??= runNatively());
@@ -132,6 +132,11 @@ export function compare(
     await runProgram(["find", directory, "-mindepth", "1", "-delete"]);
     return { outcome, directory, command };
   }
+}
+
+/** `line 12:  345 Killed` of a shell that runs a script. */
+function withoutPids(text: string): string {
+  return text.replace(/(: line \d+:) +\d+ /g, "$1 PID ");
 }
 
 type Picked = Pick<Outcome, "code" | "stdout" | "stderr">;

@@ -8,7 +8,7 @@ trap 'echo caught USR1' USR1; kill -USR1 $$; trap 'echo caught TERM' TERM; kill 
 (trap 'echo child TERM; exit 3' TERM; : > ready; while :; do sleep 0.02; done) & p=$!
 while [ ! -e ready ]; do sleep 0.01; done; kill -TERM $p; wait $p; echo "trapped $?"
 sleep 100 & kill -9 $!; wait $! 2>/dev/null; echo "killed $?"
-sleep 100 & kill -STOP $!; kill -CONT $!; kill -INT $!; kill -TERM $!; wait $! 2>/dev/null; echo "ended $?"
+sleep 100 & kill -STOP $!; kill -CONT $!; kill -TERM $!; wait $! 2>/dev/null; echo "ended $?"
 bash -c 'kill -SEGV $$'; echo "segv $?"
 bash -c 'trap "" HUP; kill -HUP $$; echo survived'
 bash -c 'trap "echo in handler; exit 4" INT; kill -INT $$; echo not reached'; echo "$?"

@@ -28,6 +28,6 @@ END
 make -s -j2; ls; ./app; echo "status $?"; make -q; echo "up to date $?"; touch -d '+1 hour' include/shape.h; make -n 2> /dev/null | grep -c shape; ar t libshape.a
 gcc -Iinclude -DVERSION='"so"' src/main.c -L. -lshape -Wl,-rpath,"$PWD" -o dyn && ./dyn a b; echo "status $?"; ldd ./dyn | grep -c shape
 gcc -static -Iinclude -DVERSION='"static"' src/*.c -o stat && ./stat; file -b stat 2> /dev/null | cut -d, -f1; nm -g libshape.a | grep -c ' T '; size app | tail -1 | wc -w; strip app && ./app; objdump -d stat --no-show-raw-insn 2> /dev/null | grep -c '<main>:'
-gcc -S -o - src/area.c -Iinclude | grep -c area; echo 'int main( {' | gcc -x c - 2>&1 | grep -c error; echo 'int main(){return x;}' > bad.c; gcc bad.c; echo "gcc $?"; make nothing; echo "make $?"; printf 'fail:\n\tfalse\n' | make -f - ; echo "make $?"
+gcc -S -o - src/area.c -Iinclude | grep -c area; echo 'int main( {' | gcc -x c - 2>&1 | grep -c error; echo 'int main(){return x;}' > bad.c; gcc bad.c; echo "gcc $?"; make nothing; echo "make $?"; printf 'fail:\n\tfalse\n' > fail.mk; make -f fail.mk ; echo "make $?"
 gcc -g -fsanitize=undefined -x c -o ub - <<< 'int main(int c, char **v) { int x = 2147483647; return (x + c) == 0; }' 2> /dev/null; make -s clean; ls
 echo 'int main() { return __builtin_popcount(0xff); }' | gcc -flto -O3 -march=x86-64-v2 -x c - -o pop && ./pop; echo $?; (as --version; ld --version) > /dev/null; echo $?
