@@ -299,6 +299,7 @@ function emitCommands(a: Assembler): void {
   a.add(r12, imm(64)).dec(r13);
   a.jmp("program_next");
   a.label("program_done");
+  a.mov(dword(mem(rbx, L.S_PROG_COUNT)), imm(0));
   a.ret();
 }
 

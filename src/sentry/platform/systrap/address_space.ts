@@ -29,6 +29,8 @@ export class SystrapAddressSpace implements AddressSpace {
   /** Set by the memory manager; lets call sites be patched. */
   textMemory: TextMemory | null = null;
   process: StubProcess | null = null;
+  /** The last thread that was resumed with operations to do. */
+  programmed: SystrapContext | null = null;
   readonly contexts: SystrapContext[] = [];
   /** Contexts that run application code now. */
   running = 0;

@@ -18,6 +18,7 @@ const SPIN_MAX = 2048;
 const STATE = L.S_STATE >> 2;
 const ASLEEP = L.S_ASLEEP >> 2;
 const CMD = L.S_CMD >> 2;
+const PROGRAM = L.S_PROG_COUNT >> 2;
 const RPC_ROUNDS = 200_000;
 /** Thread id of a thread that its process has yet to make. */
 const UNBORN = 0xffffffff;
@@ -82,7 +83,11 @@ export class Systrap implements Platform {
     let flags = c.takeCommands();
     // The thread itself may still have to be made by one of them, while its maker waits (vfork).
     if (space.ops.count > 0 && c.slot.u32[L.S_TID >> 2] === UNBORN) this.#runByOther(c);
-    if (space.ops.count > 0) flags |= this.#writeProgram(c, space);
+    if (space.ops.count > 0) {
+      this.#awaitProgram(c);
+      flags |= this.#writeProgram(c, space);
+      space.programmed = c;
+    }
     if (space.retired.length > 0) {
       for (let i = 0; i < space.retired.length; i++) c.retiring.push(space.retired[i]);
       space.retired.length = 0;
@@ -108,6 +113,23 @@ export class Systrap implements Platform {
     // The thread is told by the next look for posts: one native call does both.
     this.#pending = c;
     this.#pendingFlags = c.hasReturn ? flags | EXCHANGE_RETURN : flags;
+  }
+
+  /**
+   * Waits until a thread of the space that was resumed with operations has done them: what is queued now comes after,
+   * whichever thread does it.
+   */
+  #awaitProgram(c: SystrapContext): void {
+    const p = c.space.programmed;
+    c.space.programmed = null;
+    // One that has stopped since did them before.
+    if (p === null || p === c || p.stop !== Stop.None) return;
+    for (let n = 0; Atomics.load(p.slot.i32, PROGRAM) !== 0; n++) {
+      if (n < RPC_ROUNDS) continue;
+      if (c.space.process === null || c.space.process.dead) return;
+      this.host.yieldProcessor();
+      if (n > 2_000_000) throw new Error("systrap: a stub thread does not finish its program");
+    }
   }
 
   /** Writes the queued operations into the slot; returns the command that runs them. */
@@ -142,7 +164,9 @@ export class Systrap implements Platform {
   flush(context: Context): void {
     const c = context as SystrapContext;
     const { ops, process } = c.space;
-    if (process === null || process.dead) return;
+    if (process === null || process.dead || ops.count === 0) return;
+    if (this.#pending !== null) this.#exchange(0, 0);
+    this.#awaitProgram(c);
     for (let first = 0; first < ops.count;) {
       const n = ops.write(c.slot.u32, first);
       c.slot.u32[L.S_PROG_COUNT >> 2] = n;
