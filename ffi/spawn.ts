@@ -28,6 +28,7 @@ export class SyscallProgram {
   readonly #view: DataView;
   /** Buffers that arguments point into; kept from the garbage collector. */
   readonly #kept: Uint8Array[] = [];
+  readonly #mayFail: boolean[] = [];
   #count = 0;
 
   constructor(capacity: number) {
@@ -51,6 +52,7 @@ export class SyscallProgram {
   }
 
   #add(flags: number, nr: number, args: (number | Uint8Array<ArrayBuffer>)[]): this {
+    this.#mayFail.push(flags !== 0);
     const at = this.#count++ * OP_SIZE;
     if (at >= this.bytes.length) throw new Error("system call program is full");
     this.#view.setBigInt64(at, BigInt(nr), true);
@@ -65,6 +67,21 @@ export class SyscallProgram {
     });
     this.#view.setBigInt64(at + 56, BigInt(flags), true);
     return this;
+  }
+
+  /** Has argument `argument` of operation `i` be the address of argument `target` of operation `j`. */
+  pointAt(i: number, argument: number, j: number, target: number): void {
+    const base = Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.bytes)) as bigint;
+    const address = base + BigInt(j * OP_SIZE + 8 + 8 * target);
+    this.#view.setBigInt64(i * OP_SIZE + 8 + 8 * argument, address, true);
+  }
+
+  /** The result of the operation that ended a run early, 0 if none did. Results are seen with CLONE_VM only. */
+  firstFailure(): number {
+    for (let i = 0; i < this.#count; i++) {
+      if (!this.#mayFail[i] && this.result(i) < 0) return this.result(i);
+    }
+    return 0;
   }
 
   /** The result of operation `i` after a run; its flags if it did not run. */

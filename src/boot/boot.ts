@@ -3,49 +3,37 @@
  * the sentry's loop and returns the exit status.
  */
 
-import { errnoName, errnoText } from "../abi/errno.ts";
-import { encodeBytes } from "../container/byte_string.ts";
+import { errnoName } from "../abi/errno.ts";
 import type { BootOptions, SandboxConfig } from "../container/config.ts";
 import { RunscError } from "../container/error.ts";
 import type { ContainerSpec } from "../container/oci_spec.ts";
 import { registerDevices } from "../sentry/fs/dev/devices.ts";
-import { ConsoleRelay } from "../sentry/fs/hostfd/console_relay.ts";
 import { registerProc } from "../sentry/fs/proc/proc_file_system.ts";
 import { registerSys } from "../sentry/fs/sys/sys_file_system.ts";
 import { drainHostOutput } from "../sentry/fs/hostfd/host_file.ts";
 import { registerMemoryFileSystems } from "../sentry/fs/register.ts";
-import { bytesToString } from "../sentry/kernel/bytes.ts";
 import { Clock } from "../sentry/kernel/clock.ts";
 import { HostClockSource } from "../sentry/kernel/host_clock.ts";
 import { HostPoller } from "../sentry/kernel/host_poller.ts";
 import { Kernel } from "../sentry/kernel/kernel.ts";
-import {
-  CgroupNamespace,
-  IpcNamespace,
-  NetNamespace,
-  NsProxy,
-  TimeNamespace,
-} from "../sentry/kernel/namespaces.ts";
-import { startProcess } from "../sentry/kernel/process_start.ts";
 import { RunLoop, type SyscallTrace } from "../sentry/kernel/run_loop.ts";
-import type { Task } from "../sentry/kernel/task.ts";
 import type { ThreadGroup } from "../sentry/kernel/thread_group.ts";
 import { Loader } from "../sentry/loader/loader.ts";
 import { hostTrustsCounter, Vdso } from "../sentry/loader/vdso.ts";
 import { FrameAllocator } from "../sentry/mm/frames.ts";
 import { refusal } from "../sentry/syscalls/dispatch.ts";
 import { handlers } from "../sentry/syscalls/mod.ts";
-import { PlainContext } from "../sentry/vfs/context.ts";
-import { rootContext } from "../sentry/vfs/setup.ts";
 import { Vfs } from "../sentry/vfs/vfs.ts";
+import { Container } from "./container.ts";
+import { ControlServer } from "./control/server.ts";
+import { TraceSwitch } from "./control/trace_switch.ts";
+import { exitStatusOf } from "./exit_status.ts";
 import { DeathWatch } from "./death_watch.ts";
-import { findExecutable } from "./executable.ts";
 import { SignalForwarding } from "./forwarding.ts";
 import { HostTerminal } from "./host_terminal.ts";
+import { confineSentry } from "./sentry_filter.ts";
 import { createPlatform } from "./platform.ts";
-import { credentialsOf, rlimitsOf } from "./process_spec.ts";
-import { buildMounts } from "./root_fs.ts";
-import { buildFiles } from "./stdio.ts";
+import { byteText } from "./process_spec.ts";
 
 export { adoptArena } from "../../ffi/arena.ts";
 
@@ -65,6 +53,7 @@ export async function bootContainer(
   try {
     return await runContainer(
       spec,
+      config,
       options,
       createKernel(spec, options, frames, platform),
       trace,
@@ -86,10 +75,11 @@ function createKernel(
     frames,
     clock: new Clock(new HostClockSource()),
     log: { debug: (m) => log.debug(m), warn: (m) => log.warning(m) },
-    hostname: text(spec.hostname ?? "runsc"),
+    hostname: byteText(spec.hostname ?? "runsc"),
     cpus: Math.max(1, navigator.hardwareConcurrency),
     maxTasks: MAX_TASKS,
   });
+  if (spec.domainname !== undefined) kernel.uts.domainname = byteText(spec.domainname);
   kernel.vfs = new Vfs(kernel);
   kernel.loader = new Loader({
     hwcap: 0x178bfbff,
@@ -102,77 +92,54 @@ function createKernel(
 
 async function runContainer(
   spec: ContainerSpec,
+  config: SandboxConfig,
   options: BootOptions,
   kernel: Kernel,
   trace: SyscallTrace | null,
 ): Promise<number> {
-  const process = spec.process;
   const poller = new HostPoller(kernel.platform.wakeFd);
   new DeathWatch(kernel.platform, poller);
-  const vfs = kernel.vfs;
-  registerMemoryFileSystems(vfs);
+  registerMemoryFileSystems(kernel.vfs);
   registerDevices(kernel);
   registerProc(kernel);
   registerSys(kernel);
-  const relay = options.terminal ? new ConsoleRelay(kernel, poller, 0, 1) : null;
-  const ns = buildMounts(kernel, spec, options);
-  const creds = credentialsOf(process, kernel.userNs);
-  const fs = rootContext(ns, process.user.umask ?? 0o22);
-  const ctx = new PlainContext(kernel, creds, fs);
-  const cwd = vfs.resolve(ctx, -100, text(process.cwd));
-  if (typeof cwd === "number") {
-    throw new RunscError({
-      what: "cannot change to working directory",
-      on: process.cwd,
-      why: errnoText(-cwd),
-    });
-  }
-  fs.setCwd(cwd);
+  const container = new Container(kernel, poller, spec, options);
+  const { relay } = container;
   const forwarding = new SignalForwarding(poller, relay === null ? null : () => relay.resize());
-  const files = buildFiles(kernel, ctx, poller, relay, options);
-  const argv = process.args.map(text);
-  const envp = (process.env ?? []).map(text);
-  const path = findExecutable(vfs, ctx, argv[0], envp);
-  const started = startProcess(kernel, {
-    path,
-    argv,
-    envp,
-    creds,
-    rlimits: rlimitsOf(process),
-    files,
-    fs,
-    nsproxy: new NsProxy(
-      kernel.uts,
-      new IpcNamespace(kernel.userNs),
-      ns,
-      new NetNamespace(kernel.userNs),
-      new CgroupNamespace(kernel.userNs),
-      new TimeNamespace(kernel.userNs),
-      kernel.tasks,
-      new TimeNamespace(kernel.userNs),
-    ),
-    exitWatcher: null,
-    unkillable: options.protectInit,
-    prepare: relay === null ? undefined : (t: Task) => relay.attach(t),
-  });
-  if (typeof started === "number") throw cannotExecute(process.args[0], started);
-  const init = started.group;
+  const traceSwitch = trace === null ? null : new TraceSwitch(trace);
+  const loop = new RunLoop({ kernel, poller, handlers, refusal, trace: traceSwitch });
+  const control = options.control === null
+    ? null
+    : new ControlServer({ container, config, loop, trace: traceSwitch, socket: options.control });
+  options.onReady?.();
+  if (control !== null && options.waitForStart) {
+    control.awaitStart();
+    if (container.init === null) return control.exitStatus;
+  } else container.start();
+  const init = container.init!;
   forwarding.to(init);
-  writePidFile(options);
-  return await waitForInit(kernel, poller, init, relay !== null, trace);
+  options.onStarted?.();
+  const status = await waitForInit(container, loop, init);
+  control?.finish(status);
+  return status;
 }
 
 async function waitForInit(
-  kernel: Kernel,
-  poller: HostPoller,
+  container: Container,
+  loop: RunLoop,
   init: ThreadGroup,
-  terminal: boolean,
-  trace: SyscallTrace | null,
 ): Promise<number> {
-  const loop = new RunLoop({ kernel, poller, handlers, refusal, trace });
-  const host = terminal ? new HostTerminal(0) : null;
+  const { kernel, relay, options } = container;
+  const host = relay !== null && options.console === null ? new HostTerminal(0) : null;
   host?.makeRaw();
   try {
+    const confined = confineSentry(kernel.platform.name);
+    if (confined < 0) {
+      throw new RunscError({
+        what: "cannot confine the sandbox process",
+        why: `seccomp: ${errnoName(-confined)}`,
+      });
+    }
     const done = () => init.isZombie || init.isReaped;
     loop.run(done);
     while (kernel.deferred !== null && !done()) {
@@ -183,32 +150,9 @@ async function waitForInit(
     }
   } finally {
     drainHostOutput();
+    relay?.drain();
     kernel.vfs.sync();
     host?.restore();
   }
-  const code = init.exitCode;
-  return (code & 0x7f) !== 0 ? 128 + (code & 0x7f) : (code >> 8) & 0xff;
-}
-
-function writePidFile(options: BootOptions): void {
-  if (options.pidFile === null) return;
-  try {
-    Deno.writeTextFileSync(options.pidFile, String(Deno.pid));
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new RunscError({ what: "cannot write pid file", on: options.pidFile, why });
-  }
-}
-
-function cannotExecute(name: string, r: number): RunscError {
-  return new RunscError({
-    what: "cannot execute",
-    on: name,
-    why: `${errnoText(-r)} (${errnoName(-r)})`,
-  });
-}
-
-function text(s: string): string {
-  const bytes = encodeBytes(s);
-  return bytesToString(bytes, 0, bytes.length);
+  return exitStatusOf(init);
 }

@@ -2,7 +2,9 @@
 
 import * as CAP from "../abi/capability.ts";
 import * as RES from "../abi/resource.ts";
+import { encodeBytes } from "../container/byte_string.ts";
 import type { OciProcess } from "../container/oci_spec.ts";
+import { bytesToString } from "../sentry/kernel/bytes.ts";
 import { CapabilitySet, Credentials } from "../sentry/kernel/credentials.ts";
 import { Rlimits } from "../sentry/kernel/rlimits.ts";
 import type { UserNamespace } from "../sentry/kernel/user_namespace.ts";
@@ -42,4 +44,10 @@ export function rlimitsOf(process: OciProcess): Rlimits {
     if (typeof resource === "number") limits.set(resource, value(soft), value(hard));
   }
   return limits;
+}
+
+/** A text of the specification as the byte string that the kernel works with. */
+export function byteText(s: string): string {
+  const bytes = encodeBytes(s);
+  return bytesToString(bytes, 0, bytes.length);
 }

@@ -21,6 +21,8 @@ interface Description {
   /** Flags and arguments, as the usage line shows them. */
   readonly usage: string;
   readonly examples: readonly string[];
+  /** For the program's own use, and left out of the help. */
+  readonly hidden?: true;
 }
 
 /** A command as it is declared. */

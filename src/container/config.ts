@@ -37,10 +37,16 @@ export interface BootOptions {
   overlay: "none" | "memory";
   /** Whether the container gets a terminal of its own, joined to standard input and output. */
   terminal: boolean;
-  /** Unix socket that gets the terminal's descriptor instead. */
-  consoleSocket: string | null;
-  /** File that gets the process id of the sandbox once the container runs. */
-  pidFile: string | null;
+  /** Descriptor of the host's terminal that the container's is joined to; null is standard input and output. */
+  console: number | null;
+  /** Descriptor of the socket on which commands are taken, or null. */
+  control: number | null;
+  /** Whether the first process starts only when a command says so. */
+  waitForStart: boolean;
+  /** Called when everything up to the first process is there; what it throws ends the sandbox. */
+  onReady: (() => void) | null;
+  /** Called when the first process has started. */
+  onStarted: (() => void) | null;
   /** Whether signals without a handler do nothing to the first process, as in a pid namespace of its own. */
   protectInit: boolean;
   /** How many descriptors from 3 on the container inherits. */

@@ -25,7 +25,17 @@ const absolutePath = text({ max: 4095, pattern: /^\//, form: "an absolute path" 
 const idMapping = object({ containerID: uint32, hostID: uint32, size: uint32 });
 const idMappings = optional(list(idMapping, 340));
 
-const NAMESPACES = ["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"] as const;
+/** Kinds of namespaces. */
+export const NAMESPACES = [
+  "pid",
+  "network",
+  "mount",
+  "ipc",
+  "uts",
+  "user",
+  "cgroup",
+  "time",
+] as const;
 
 const device = object(
   {
@@ -54,7 +64,8 @@ const deviceRule = object({
 
 const blockLimits = optional(list(object({ major: int64, minor: int64, rate: uint64 })));
 
-const resources = object({
+/** The `resources` object, which `update` takes by itself, too. */
+export const resources = object({
   devices: optional(list(deviceRule)),
   memory: optional(object({
     limit: optional(int64),

@@ -72,7 +72,8 @@ const user = object({
 
 const environmentEntry = text({ pattern: /^[^=]+=/s, form: "of the form NAME=VALUE" });
 
-const process = object(
+/** The `process` object, which `exec` takes by itself, too. */
+export const process = object(
   {
     terminal: optional(boolean),
     consoleSize: optional(object({ height: uint16, width: uint16 })),

@@ -11,6 +11,8 @@ export type Infer<S> = S extends Schema<infer T> ? T : never;
 
 /** The first thing wrong with a value, and where. */
 export class SchemaError extends Error {
+  override readonly name = "SchemaError";
+
   constructor(readonly path: string, readonly why: string) {
     super(path === "" ? why : `${path}: ${why}`);
   }

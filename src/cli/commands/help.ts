@@ -28,7 +28,9 @@ export function printHelp(target: { writeSync(bytes: Uint8Array): number }, name
 }
 
 function overview(): string {
-  const commands: Row[] = [...COMMANDS].map(([name, command]) => [name, command.summary]);
+  const commands: Row[] = [...COMMANDS].filter(([, command]) => !command.hidden).map((
+    [name, command],
+  ) => [name, command.summary]);
   return `runsc runs containers on a Linux kernel written in TypeScript.
 
 Usage: runsc [global flags] COMMAND [flags] [arguments]

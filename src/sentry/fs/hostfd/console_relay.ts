@@ -73,6 +73,7 @@ export class ConsoleRelay {
   private readonly pts: DevPts;
   private readonly poller: HostPoller;
   private readonly hostIn: number;
+  private readonly owned: boolean;
   private readonly input: HostStream;
   private readonly output: HostStream;
   private readonly inputWatch: InputWatch;
@@ -89,13 +90,25 @@ export class ConsoleRelay {
   private inputEnded: boolean;
   private pumping: boolean;
   private typing: boolean;
+  private ending: boolean;
 
-  /** Makes a terminal in the devpts that will be mounted first, and makes it the console. */
-  constructor(kernel: Kernel, poller: HostPoller, hostIn: number, hostOut: number) {
+  /**
+   * Makes a terminal in the devpts that will be mounted first, and makes it the console; or in `pts`, as one more. What is
+   * given with `pts` is closed at the end.
+   */
+  constructor(
+    kernel: Kernel,
+    poller: HostPoller,
+    hostIn: number,
+    hostOut: number,
+    pts: DevPts | null = null,
+  ) {
     this.kernel = kernel;
     this.poller = poller;
     this.hostIn = hostIn;
-    this.pts = prepareDevPts(kernel.vfs);
+    this.pts = pts ?? prepareDevPts(kernel.vfs);
+    this.owned = pts !== null;
+    this.ending = false;
     const terminal = this.pts.create(0, 0);
     if (typeof terminal === "number") throw new Error("the first terminal has no number");
     terminal.locked = false;
@@ -115,7 +128,7 @@ export class ConsoleRelay {
     this.pumping = false;
     this.typing = false;
     terminal.masterQueue.add(this.waiter);
-    setConsole(kernel, terminal);
+    if (pts === null) setConsole(kernel, terminal);
     this.resize();
     this.poller.add(this.inputWatch);
   }
@@ -167,6 +180,8 @@ export class ConsoleRelay {
         this.typedAt += n;
       }
       if (this.inputEnded) return;
+      // Nobody tells of a window that changed its size while another process has the terminal.
+      if (this.owned) this.resize();
       const n = this.input.read(this.typed, this.typed.length);
       if (n === -EAGAIN) {
         this.poller.rearm(this.inputWatch);
@@ -205,7 +220,10 @@ export class ConsoleRelay {
         // A host terminal that is gone takes nothing: drop it, the input side tells of the end.
         this.outAt = n < 0 ? this.outEnd : this.outAt + n;
       }
-      if (ring.length === 0) return;
+      if (ring.length === 0) {
+        if (this.ending) this.close();
+        return;
+      }
       this.outAt = 0;
       this.outEnd = ring.shift(this.out, 0, this.out.length);
       this.terminal.outputDrained();
@@ -221,12 +239,21 @@ export class ConsoleRelay {
     }
   }
 
+  /** The program is gone: lets go of the host's terminal once that has taken all output. */
+  end(): void {
+    this.ending = true;
+    this.poller.remove(this.inputWatch);
+    this.pumpOutput();
+  }
+
   /** Lets go of the host's terminal. */
   close(): void {
     this.poller.remove(this.inputWatch);
     this.poller.remove(this.outputWatch);
-    this.terminal.masterQueue.remove(this.waiter);
-    this.input.close(false);
-    this.output.close(false);
+    if (this.waiter.queue !== null) this.terminal.masterQueue.remove(this.waiter);
+    this.input.close(this.owned);
+    this.output.close(this.owned);
+    if (this.ending) this.terminal.closeMaster();
+    this.ending = false;
   }
 }

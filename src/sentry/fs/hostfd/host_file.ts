@@ -30,10 +30,14 @@ const undrained: Set<HostFile> = new Set();
 export class HostFdInode extends AnonInode {
   private readonly poller: HostPoller;
   private readonly fd: number;
+  private readonly owned: boolean;
+  private users: number;
 
-  constructor(vfs: Vfs, poller: HostPoller, mode: number, fd: number) {
+  constructor(vfs: Vfs, poller: HostPoller, mode: number, fd: number, owned: boolean) {
     super(vfs.anon.anon, mode);
     this.poller = poller;
+    this.owned = owned;
+    this.users = 0;
     this.fd = fd;
     libc.fstat(fd, stat);
     this.rdev = readI64(statView, 40);
@@ -50,6 +54,16 @@ export class HostFdInode extends AnonInode {
   /** Opened again by way of /proc/PID/fd (as /dev/stdout does): another use of the same thing. */
   override open(_ctx: VfsContext, flags: number, path: Path): File | number {
     return new HostFile(this.fs.vfs, this.poller, this.fd, path, flags);
+  }
+
+  /** One more description of the descriptor. */
+  use(): void {
+    this.users++;
+  }
+
+  /** One less; a descriptor that was handed over is closed with the last one. */
+  unuse(): void {
+    if (--this.users === 0 && this.owned) libc.close(this.fd);
   }
 
   override truncate(_ctx: VfsContext, size: number): number {
@@ -88,13 +102,21 @@ export class HostFile extends File {
   private readonly regular: boolean;
   /** Output that was taken from the application, but not yet by the host. */
   private pending: Uint8Array | null;
+  private released: boolean;
 
-  /** Wraps the host's `fd`, which stays open. */
-  constructor(vfs: Vfs, poller: HostPoller, fd: number, path: Path | null = null, given = 0) {
+  /** Wraps the host's `fd`, which stays open unless it is `owned`. */
+  constructor(
+    vfs: Vfs,
+    poller: HostPoller,
+    fd: number,
+    path: Path | null = null,
+    given = 0,
+    owned = false,
+  ) {
     const flags = path === null ? Math.max(libc.fcntl(fd, F_GETFL, null), 0) : given;
     const stream = new HostStream(fd, flags & O_ACCMODE);
     super(
-      path ?? hostPath(vfs, poller, fd, stream.mode),
+      path ?? hostPath(vfs, poller, fd, stream.mode, owned),
       flags & (path === null ? O_ACCMODE | O_APPEND : ~0),
     );
     this.stream = stream;
@@ -103,6 +125,8 @@ export class HostFile extends File {
     this.waiters = new WaitQueue();
     this.regular = !stream.watchable && (stream.mode & S_IFMT) === S_IFREG;
     this.pending = null;
+    this.released = false;
+    (this.inode as HostFdInode).use();
     if (this.regular) {
       // The position is the host's: the shell that started the sandbox shares it.
       Object.defineProperty(this, "pos", {
@@ -169,6 +193,7 @@ export class HostFile extends File {
       else this.pending = this.pending.subarray(n);
     }
     undrained.delete(this);
+    if (this.released) this.close();
     return true;
   }
 
@@ -250,18 +275,19 @@ export class HostFile extends File {
   }
 
   override release(): void {
-    if (this.pending !== null) return;
-    this.close();
+    this.released = true;
+    if (this.pending === null) this.close();
   }
 
   private close(): void {
     this.poller.remove(this.watch);
     this.stream.close(false);
+    (this.inode as HostFdInode).unuse();
   }
 }
 
-function hostPath(vfs: Vfs, poller: HostPoller, fd: number, mode: number): Path {
-  const inode = new HostFdInode(vfs, poller, mode, fd);
+function hostPath(vfs: Vfs, poller: HostPoller, fd: number, mode: number, owned: boolean): Path {
+  const inode = new HostFdInode(vfs, poller, mode, fd, owned);
   return vfs.anon.anon.path(`${labelOf(mode)}:[${inode.ino}]`, inode);
 }
 

@@ -1,0 +1,155 @@
+/** Host processes that the sandbox's tools start: programs, and keepers that hold an exit status for others. */
+
+import { NativeImage } from "./native.ts";
+import { emitRunInChild, SyscallProgram } from "./spawn.ts";
+import { addressOf, cstr, sys, sys1 } from "./syscall.ts";
+
+const SYS = {
+  read: 0,
+  close: 3,
+  poll: 7,
+  rt_sigaction: 13,
+  rt_sigprocmask: 14,
+  dup2: 33,
+  execve: 59,
+  wait4: 61,
+  fcntl: 72,
+  chdir: 80,
+  setsid: 112,
+  prctl: 157,
+  exit_group: 231,
+  pidfd_open: 434,
+  close_range: 436,
+};
+const CLONE_VM = 0x100;
+const CLONE_VFORK = 0x4000;
+const SIGCHLD = 17;
+const SIGPIPE = 13;
+const CLOSE_RANGE_CLOEXEC = 4;
+const F_DUPFD_CLOEXEC = 1030;
+const PR_SET_NAME = 15;
+/** Descriptors on their way to a child stay above those it gets. */
+const HIGH_FD = 256;
+
+const image = new NativeImage("runsc-spawn").add("run_in_child", emitRunInChild, {
+  parameters: ["buffer", "u32", "u32", "buffer", "u32"],
+  result: "i32",
+  cold: true,
+});
+
+function runInChild(program: SyscallProgram, flags: number): number {
+  const stack = new Uint8Array(16384);
+  const native = image.load();
+  return native.run_in_child(program.bytes, program.count, flags, stack, stack.length);
+}
+
+/** What to start. */
+export interface HostProgram {
+  path: string;
+  argv: readonly (string | Uint8Array)[];
+  envp: readonly (string | Uint8Array)[];
+  /** Descriptors of this process by their number in the child; those below `inherit` stay as they are if not named. */
+  fds: ReadonlyMap<number, number>;
+  /** The child inherits descriptors below this number, and those in `fds`; others are closed. */
+  inherit: number;
+  cwd?: string;
+  /** Whether it gets a session of its own. */
+  session: boolean;
+}
+
+function pointers(strings: readonly (string | Uint8Array)[]): {
+  table: Uint8Array<ArrayBuffer>;
+  kept: Uint8Array[];
+} {
+  const kept = strings.map((s) => cstr(s));
+  const table = new Uint8Array(8 * (kept.length + 1));
+  const view = new DataView(table.buffer);
+  kept.forEach((s, i) => view.setBigUint64(8 * i, BigInt(addressOf(s)), true));
+  return { table, kept };
+}
+
+/** Starts a program; its process id, or a negative errno. It is a child of this process. */
+export function spawnProgram(program: HostProgram): number {
+  const argv = pointers(program.argv);
+  const envp = pointers(program.envp);
+  const nothing = new Uint8Array(32);
+  const steps = new SyscallProgram(16 + program.fds.size);
+  const high: number[] = [];
+  let last = program.inherit - 1;
+  steps.add(SYS.rt_sigprocmask, 2, nothing, 0, 8);
+  // Deno ignores SIGPIPE, which would outlive the execve.
+  steps.add(SYS.rt_sigaction, SIGPIPE, nothing, 0, 8);
+  if (program.session) steps.add(SYS.setsid);
+  if (program.cwd !== undefined) steps.add(SYS.chdir, cstr(program.cwd));
+  const copies: [number, number][] = [];
+  for (const [target, fd] of program.fds) {
+    const copy = sys(SYS.fcntl, fd, F_DUPFD_CLOEXEC, HIGH_FD, 0, 0, 0);
+    if (copy < 0) {
+      for (const each of high) sys(SYS.close, each, 0, 0, 0, 0, 0);
+      return copy;
+    }
+    high.push(copy);
+    copies.push([copy, target]);
+    last = Math.max(last, target);
+  }
+  for (const [copy, target] of copies) steps.add(SYS.dup2, copy, target);
+  steps.try(SYS.close_range, last + 1, 0xffffffff, CLOSE_RANGE_CLOEXEC);
+  steps.add(SYS.execve, cstr(program.path), argv.table, envp.table);
+  const pid = runInChild(steps, CLONE_VM | CLONE_VFORK | SIGCHLD);
+  for (const fd of high) sys(SYS.close, fd, 0, 0, 0, 0, 0);
+  if (pid < 0) return pid;
+  // The child shared this memory until its execve, so that failures can be read here.
+  const failed = steps.firstFailure();
+  if (failed < 0) {
+    sys1(SYS.wait4, pid, 0, 0, 0, 0, 0, 1, new Uint8Array(4));
+    return failed;
+  }
+  return argv.kept.length + envp.kept.length >= 0 ? pid : -1;
+}
+
+/** Waits for a child; its wait status, or null when it runs on after `timeoutMs` (-1: no limit). */
+export function waitProcess(pid: number, timeoutMs = -1): number | null {
+  const status = new Uint8Array(4);
+  if (timeoutMs >= 0) {
+    const pidfd = sys(SYS.pidfd_open, pid, 0, 0, 0, 0, 0);
+    if (pidfd >= 0) {
+      const set = new Uint8Array(8);
+      const view = new DataView(set.buffer);
+      view.setInt32(0, pidfd, true);
+      view.setUint16(4, 1, true);
+      const n = sys1(SYS.poll, 0, 1, timeoutMs, 0, 0, 0, 0, set);
+      sys(SYS.close, pidfd, 0, 0, 0, 0, 0);
+      if (n === 0) return null;
+    }
+  }
+  for (;;) {
+    const r = sys1(SYS.wait4, pid, 0, 0, 0, 0, 0, 1, status);
+    if (r === pid) return new DataView(status.buffer).getInt32(0, true);
+    if (r !== -4) return null;
+  }
+}
+
+/**
+ * Leaves a process behind that stands for one in a sandbox: it exits with the status, one byte, that is read from `pipe`,
+ * or with 137 at the pipe's end. Whoever waits for it or kills it need not know that it is another kernel's process.
+ */
+export function spawnKeeper(pipe: number): number {
+  const name = new Uint8Array(16);
+  name.set(new TextEncoder().encode("runsc-exec"));
+  const nothing = new Uint8Array(32);
+  const steps = new SyscallProgram(40);
+  steps.try(SYS.setsid);
+  // Signals end it, whatever handlers this process has set.
+  for (let signo = 1; signo < 31; signo++) {
+    if (signo !== 9 && signo !== 19) steps.try(SYS.rt_sigaction, signo, nothing, 0, 8);
+  }
+  steps.try(SYS.rt_sigprocmask, 2, nothing, 0, 8);
+  steps.try(SYS.prctl, PR_SET_NAME, name, 0, 0, 0);
+  steps.try(SYS.dup2, pipe, 0);
+  steps.try(SYS.close_range, 1, 0xffffffff, 0);
+  const read = steps.count;
+  steps.try(SYS.read, 0, 0, 1);
+  steps.add(SYS.exit_group, 137);
+  steps.pointAt(read, 1, read + 1, 0);
+  return runInChild(steps, SIGCHLD);
+}

@@ -1,0 +1,170 @@
+/** One container in a kernel: what is built before its first process, and the processes started in it. */
+
+import { errnoName, errnoText } from "../abi/errno.ts";
+import type { BootOptions } from "../container/config.ts";
+import { RunscError } from "../container/error.ts";
+import type { ContainerSpec, OciProcess } from "../container/oci_spec.ts";
+import { ConsoleRelay } from "../sentry/fs/hostfd/console_relay.ts";
+import type { HostPoller } from "../sentry/kernel/host_poller.ts";
+import type { Kernel } from "../sentry/kernel/kernel.ts";
+import {
+  CgroupNamespace,
+  IpcNamespace,
+  NetNamespace,
+  NsProxy,
+  TimeNamespace,
+} from "../sentry/kernel/namespaces.ts";
+import { startProcess } from "../sentry/kernel/process_start.ts";
+import type { Task } from "../sentry/kernel/task.ts";
+import type { ExitWatcher, ThreadGroup } from "../sentry/kernel/thread_group.ts";
+import { PlainContext } from "../sentry/vfs/context.ts";
+import type { FdTable } from "../sentry/vfs/fd_table.ts";
+import type { FsContext } from "../sentry/vfs/fs_context.ts";
+import type { MountNamespace } from "../sentry/vfs/mount_namespace.ts";
+import { rootContext } from "../sentry/vfs/setup.ts";
+import { findExecutable } from "./executable.ts";
+import { HostTerminal } from "./host_terminal.ts";
+import { byteText, credentialsOf, rlimitsOf } from "./process_spec.ts";
+import { buildMounts } from "./root_fs.ts";
+import { protectPaths } from "./protected_paths.ts";
+import { buildFiles } from "./stdio.ts";
+import { Sysctls } from "./sysctls.ts";
+
+/** A process that is looked up and has its descriptors, but does not run yet. */
+export interface PreparedProcess {
+  process: OciProcess;
+  path: string;
+  ctx: PlainContext;
+  fs: FsContext;
+  files: FdTable;
+  relay: ConsoleRelay | null;
+}
+
+/** A container. */
+export class Container {
+  readonly kernel: Kernel;
+  readonly poller: HostPoller;
+  readonly options: BootOptions;
+  readonly spec: ContainerSpec;
+  readonly ns: MountNamespace;
+  readonly nsproxy: NsProxy;
+  readonly relay: ConsoleRelay | null;
+  readonly #first: PreparedProcess;
+  readonly #sysctls: Sysctls;
+  /** Null until it has started. */
+  init: ThreadGroup | null = null;
+
+  /** Builds everything up to the first process. */
+  constructor(kernel: Kernel, poller: HostPoller, spec: ContainerSpec, options: BootOptions) {
+    this.kernel = kernel;
+    this.poller = poller;
+    this.spec = spec;
+    this.options = options;
+    this.relay = this.#openConsole();
+    this.ns = buildMounts(kernel, spec, options);
+    this.nsproxy = new NsProxy(
+      kernel.uts,
+      new IpcNamespace(kernel.userNs),
+      this.ns,
+      new NetNamespace(kernel.userNs),
+      new CgroupNamespace(kernel.userNs),
+      new TimeNamespace(kernel.userNs),
+      kernel.tasks,
+      new TimeNamespace(kernel.userNs),
+    );
+    const root = this.rootContext();
+    this.#sysctls = new Sysctls(root, spec.linux?.sysctl);
+    protectPaths(root, spec.linux);
+    this.#first = this.prepare(
+      spec.process,
+      this.relay,
+      (ctx) => buildFiles(kernel, ctx, poller, this.relay, options),
+    );
+  }
+
+  #openConsole(): ConsoleRelay | null {
+    const { terminal, console } = this.options;
+    if (!terminal) return null;
+    const relay = new ConsoleRelay(this.kernel, this.poller, console ?? 0, console ?? 1);
+    const size = this.spec.process.consoleSize;
+    if (size !== undefined && size.height > 0) relay.terminal.resize(size.height, size.width, 0, 0);
+    // A terminal of the host that was made for this container stays raw for good.
+    if (console !== null) new HostTerminal(console).makeRaw();
+    return relay;
+  }
+
+  /** The kernel's own view of the container's files. */
+  rootContext(): PlainContext {
+    return new PlainContext(this.kernel, this.kernel.rootCreds, rootContext(this.ns, 0));
+  }
+
+  /** Looks a process up and gives it its descriptors; throws a RunscError where it can not be. */
+  prepare(
+    process: OciProcess,
+    relay: ConsoleRelay | null,
+    openFiles: (ctx: PlainContext) => FdTable,
+  ): PreparedProcess {
+    const { kernel } = this;
+    const vfs = kernel.vfs;
+    const creds = credentialsOf(process, kernel.userNs);
+    const fs = rootContext(this.ns, process.user.umask ?? 0o22);
+    const ctx = new PlainContext(kernel, creds, fs);
+    try {
+      const cwd = vfs.resolve(ctx, -100, byteText(process.cwd));
+      if (typeof cwd === "number") {
+        throw new RunscError({
+          what: "cannot change to working directory",
+          on: process.cwd,
+          why: errnoText(-cwd),
+        });
+      }
+      fs.setCwd(cwd);
+      const envp = (process.env ?? []).map(byteText);
+      const path = findExecutable(vfs, ctx, byteText(process.args[0]), envp);
+      return { process, path, ctx, fs, files: openFiles(ctx), relay };
+    } catch (error) {
+      fs.release();
+      throw error;
+    }
+  }
+
+  /** Starts the first process. */
+  start(): ThreadGroup {
+    const init = this.run(this.#first, null, this.options.protectInit);
+    // Before its first instruction, as all of this happens in one turn of the loop.
+    this.#sysctls.apply(init.leader);
+    this.init = init;
+    return init;
+  }
+
+  /** Starts a prepared process. */
+  run(
+    prepared: PreparedProcess,
+    exitWatcher: ExitWatcher | null,
+    unkillable = false,
+  ): ThreadGroup {
+    const { process, path, ctx, fs, files, relay } = prepared;
+    const started = startProcess(this.kernel, {
+      path,
+      argv: process.args.map(byteText),
+      envp: (process.env ?? []).map(byteText),
+      creds: ctx.creds,
+      rlimits: rlimitsOf(process),
+      files,
+      fs,
+      nsproxy: this.nsproxy,
+      exitWatcher,
+      unkillable,
+      prepare: relay === null ? undefined : (t: Task) => relay.attach(t),
+    });
+    if (typeof started === "number") {
+      throw new RunscError({
+        what: "cannot execute",
+        on: process.args[0],
+        why: `${errnoText(-started)} (${errnoName(-started)})`,
+      });
+    }
+    started.group.oomScoreAdj = process.oomScoreAdj ?? 0;
+    return started.group;
+  }
+}

@@ -1,0 +1,262 @@
+/** How commands create a container: its state, its control group and its sandbox process. */
+
+import * as libc from "../../ffi/libc.ts";
+import { hostKill } from "../../ffi/signals.ts";
+import { spawnProgram, waitProcess } from "../../ffi/spawn_process.ts";
+import { errnoText } from "../abi/errno.ts";
+import { type Bundle, loadBundle } from "../container/bundle.ts";
+import { encodeBytes } from "../container/byte_string.ts";
+import { enterCgroup, removeCgroup } from "../container/cgroups.ts";
+import { checkContainerId } from "../container/container_id.ts";
+import type { SandboxConfig } from "../container/config.ts";
+import { receivePacket, sendPacket } from "../container/control/channel.ts";
+import { listenIn } from "../container/control/client.ts";
+import { reasonOf, RunscError, shorten } from "../container/error.ts";
+import { runHooks } from "../container/hooks.ts";
+import type { Log } from "../container/log.ts";
+import {
+  ContainerLock,
+  type ContainerState,
+  directoryOf,
+  publicState,
+  removeDirectory,
+  startTimeOf,
+  writeState,
+} from "../container/state.ts";
+import { openPty, sendConsole } from "./console.ts";
+import { hostEnvironment } from "./invocation.ts";
+
+const AF_UNIX = 1;
+const SOCK_SEQPACKET_CLOEXEC = 0x80005;
+const SIGKILL = 9;
+
+/** What `create` and `run` are told. */
+export interface Launch {
+  id: string;
+  bundle: string;
+  consoleSocket: string | null;
+  pidFile: string | null;
+  preserveFds: number;
+  config: SandboxConfig;
+  log: Log;
+}
+
+/** The value of `--preserve-fds`. */
+export function descriptorCount(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  const on = JSON.stringify(shorten(text, 40));
+  throw new RunscError({ what: "flag --preserve-fds must be a number, not", on });
+}
+
+/** Reads the bundle and tells what of it the sandbox does not carry out. */
+export function openBundle({ id, bundle: directory, log }: Launch): Bundle {
+  checkContainerId(id);
+  const bundle = loadBundle(directory);
+  const { spec } = bundle;
+  const ignored: string[] = [];
+  if (spec.linux?.seccomp !== undefined) ignored.push("linux.seccomp");
+  if ((spec.linux?.uidMappings ?? []).length > 0) ignored.push("linux.uidMappings");
+  if (spec.linux?.intelRdt !== undefined) ignored.push("linux.intelRdt");
+  if (spec.process.scheduler !== undefined) ignored.push("process.scheduler");
+  if (spec.process.ioPriority !== undefined) ignored.push("process.ioPriority");
+  if ((spec.linux?.devices ?? []).length > 0) log.debug("linux.devices: host devices are left out");
+  if (ignored.length > 0) log.warning(`not carried out by the sandbox: ${ignored.join(", ")}`);
+  if ((spec.hooks?.startContainer ?? []).length > 0) {
+    const why = "hooks are not run inside of the sandbox";
+    throw new RunscError({ what: "cannot run hooks.startContainer", why });
+  }
+  return bundle;
+}
+
+/** The first state of a container whose sandbox is the process `pid`. */
+export function newState(
+  id: string,
+  bundle: Bundle,
+  pid: number,
+  cgroups: Record<string, string>,
+): ContainerState {
+  return {
+    version: 1,
+    id,
+    pid,
+    pidStart: startTimeOf(pid) ?? "gone",
+    status: "creating",
+    bundle: bundle.path,
+    rootfs: bundle.rootfs,
+    created: new Date().toISOString(),
+    uid: Deno.uid() ?? 0,
+    ...(bundle.spec.annotations === undefined ? {} : { annotations: bundle.spec.annotations }),
+    cgroups,
+    ...(bundle.spec.hooks === undefined ? {} : { hooks: bundle.spec.hooks }),
+  };
+}
+
+/** Runs the hooks that come before the first process. */
+export function runEarlyHooks(state: ContainerState): void {
+  const { hooks } = state;
+  if (hooks === undefined) return;
+  const shown = publicState(state, "creating");
+  runHooks("prestart", hooks.prestart, shown);
+  runHooks("createRuntime", hooks.createRuntime, shown);
+  runHooks("createContainer", hooks.createContainer, shown);
+}
+
+/** Writes a process id to a file, which readers see whole or not at all. */
+export function writePidFile(path: string | null, pid: number): void {
+  if (path === null) return;
+  const slash = path.lastIndexOf("/") + 1;
+  const temporary = `${path.slice(0, slash)}.${path.slice(slash)}.${Deno.pid}`;
+  try {
+    Deno.writeTextFileSync(temporary, String(pid));
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    throw new RunscError({ what: "cannot write pid file", on: path, why: reasonOf(error) });
+  }
+}
+
+/** Enters the container's control group as far as the configuration asks for it. */
+export function enterGroup(launch: Launch, bundle: Bundle): ReturnType<typeof enterCgroup> {
+  const { config, log, id } = launch;
+  return enterCgroup(bundle.spec.linux, id, {
+    systemd: config.systemdCgroup,
+    rootless: config.rootless === "true" || Deno.uid() !== 0,
+    warn: (message) => log.warning(message),
+  });
+}
+
+/** Creates a container: its sandbox has everything ready and waits for the start. */
+export function createContainer(launch: Launch): ContainerState {
+  const { id, config } = launch;
+  const bundle = openBundle(launch);
+  const terminal = bundle.spec.process.terminal === true;
+  if (terminal && launch.consoleSocket === null) {
+    throw new RunscError({
+      what: "cannot allocate tty",
+      why: "a detached container sends its terminal to --console-socket, which is missing",
+    });
+  }
+  if (!terminal && launch.consoleSocket !== null) {
+    throw new RunscError({
+      what: "cannot use console socket",
+      why: "the container has no terminal (process.terminal)",
+    });
+  }
+  using _lock = ContainerLock.create(config.root, id);
+  let pid = 0;
+  let cgroups: Record<string, string> = {};
+  const open: number[] = [];
+  try {
+    const socket = listenIn(directoryOf(config.root, id));
+    open.push(socket);
+    const [own, theirs] = socketPair();
+    open.push(own, theirs);
+    const fds = [socket, theirs];
+    if (launch.consoleSocket !== null) {
+      const { master, slave } = openPty(bundle.spec.process.consoleSize);
+      open.push(master, slave);
+      fds.push(slave);
+      sendConsole(launch.consoleSocket, master);
+    }
+    const group = enterGroup(launch, bundle);
+    cgroups = group.directories;
+    try {
+      pid = spawnSandbox(launch, bundle, fds);
+    } finally {
+      group.leave();
+    }
+    libc.close(open.splice(open.indexOf(theirs), 1)[0]);
+    awaitReady(own);
+    const state = newState(id, bundle, pid, cgroups);
+    writeState(config.root, state);
+    runEarlyHooks(state);
+    state.status = "created";
+    writeState(config.root, state);
+    writePidFile(launch.pidFile, pid);
+    // From here on the sandbox lives without this command.
+    sendPacket(own, "go");
+    return state;
+  } catch (error) {
+    if (pid > 0) {
+      hostKill(pid, SIGKILL);
+      waitProcess(pid, 5000);
+    }
+    removeCgroup(cgroups);
+    removeDirectory(config.root, id);
+    throw error;
+  } finally {
+    for (const fd of open) libc.close(fd);
+  }
+}
+
+function socketPair(): [number, number] {
+  const pair = new Int32Array(2);
+  const r = libc.socketpair(AF_UNIX, SOCK_SEQPACKET_CLOEXEC, 0, pair);
+  if (r < 0) throw new RunscError({ what: "cannot make sockets", why: errnoText(-r) });
+  return [pair[0], pair[1]];
+}
+
+/** Starts `runsc boot`, whose descriptors from 3 on are the preserved ones, the control socket, and that to report on. */
+function spawnSandbox(launch: Launch, bundle: Bundle, fds: readonly number[]): number {
+  const first = 3 + launch.preserveFds;
+  const { path, argv } = selfCommand();
+  const child = [
+    ...argv,
+    ...globalFlags(launch.config),
+    "boot",
+    "--bundle",
+    bundle.path,
+    "--preserve-fds",
+    String(launch.preserveFds),
+    ...(fds.length > 2 ? ["--console"] : []),
+    launch.id,
+  ];
+  const pid = spawnProgram({
+    path,
+    argv: child.map(encodeBytes),
+    envp: hostEnvironment().map(encodeBytes),
+    fds: new Map(fds.map((fd, i) => [first + i, fd])),
+    inherit: first,
+    session: true,
+  });
+  if (pid < 0) throw new RunscError({ what: "cannot start the sandbox", why: errnoText(-pid) });
+  return pid;
+}
+
+/** The command line that runs this program again. */
+function selfCommand(): { path: string; argv: string[] } {
+  const path = Deno.execPath();
+  return path.endsWith("/deno")
+    ? { path, argv: ["deno", "run", "-A", Deno.mainModule] }
+    : { path: "/proc/self/exe", argv: ["runsc"] };
+}
+
+function globalFlags(config: SandboxConfig): string[] {
+  const flags = [
+    "--root",
+    config.root,
+    "--platform",
+    config.platform,
+    "--network",
+    config.network,
+    "--overlay",
+    config.overlay,
+    "--rootless",
+    config.rootless,
+    "--log-format",
+    config.logFormat,
+  ];
+  if (config.log !== null) flags.push("--log", config.log);
+  if (config.debug) flags.push("--debug");
+  if (config.strace) flags.push("--strace");
+  if (config.systemdCgroup) flags.push("--systemd-cgroup");
+  return flags;
+}
+
+/** Waits until the sandbox says that it is ready; throws what it could not do. */
+function awaitReady(socket: number): void {
+  const packet = receivePacket(socket);
+  if (packet === null || typeof packet === "number") {
+    throw new RunscError({ what: "the sandbox ended before it was ready" });
+  }
+  if (packet.text !== "ready") throw new RunscError({ what: packet.text });
+}

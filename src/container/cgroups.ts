@@ -1,0 +1,281 @@
+/**
+ * Control groups of the sandbox process, on cgroup v1, the hybrid of both, and v2 (cgroups(7)). The command that starts a
+ * sandbox enters the group first, so that the sandbox is born in it with all that it starts.
+ *
+ * @module
+ */
+
+import { reasonOf, RunscError } from "./error.ts";
+import type { OciLinux } from "./oci_spec.ts";
+
+type Resources = NonNullable<OciLinux["resources"]>;
+
+/** A mounted hierarchy: its controllers and where it is mounted. */
+interface Hierarchy {
+  controllers: readonly string[];
+  mount: string;
+  v2: boolean;
+  /** The group of this process in it. */
+  own: string;
+}
+
+const WANTED = [
+  "memory",
+  "cpu",
+  "cpuacct",
+  "cpuset",
+  "pids",
+  "blkio",
+  "freezer",
+  "devices",
+  "hugetlb",
+];
+
+/** Hierarchies that the host has mounted, with the group of this process. */
+function hierarchies(): Hierarchy[] {
+  const own = new Map<string, string>();
+  for (const line of read("/proc/self/cgroup").split("\n")) {
+    const [, names, ...path] = line.split(":");
+    if (names === undefined) continue;
+    for (const name of names.split(",")) own.set(name, path.join(":"));
+  }
+  const found: Hierarchy[] = [];
+  for (const line of read("/proc/self/mountinfo").split("\n")) {
+    const [fields, after] = line.split(" - ");
+    if (after === undefined) continue;
+    const [type, , options] = after.split(" ");
+    const mount = fields.split(" ")[4];
+    if (found.some((each) => each.mount === mount)) continue;
+    if (type === "cgroup2") {
+      found.push({ controllers: ["unified"], mount, v2: true, own: own.get("") ?? "/" });
+    } else if (type === "cgroup") {
+      const controllers = options.split(",").filter((name) => own.has(name));
+      if (controllers.length === 0) continue;
+      found.push({ controllers, mount, v2: false, own: own.get(controllers[0])! });
+    }
+  }
+  // On a hybrid host the unified hierarchy has no controllers: systemd's alone.
+  const v1 = found.some((each) => !each.v2);
+  return found.filter((each) =>
+    each.v2 ? !v1 : each.controllers.some((name) => WANTED.includes(name))
+  );
+}
+
+/** The path of the group below the mount points, or null where no group is wanted. */
+function groupPath(linux: OciLinux | undefined, id: string, systemd: boolean): string | null {
+  const given = linux?.cgroupsPath ?? "";
+  const systemdForm = /^([^/:]*):([^/:]*):([^/:]+)$/.exec(given);
+  if (systemd && systemdForm !== null) {
+    const [, slice, prefix, name] = systemdForm;
+    return `/${slice === "" ? "system.slice" : slice}/${
+      prefix === "" ? name : `${prefix}-${name}`
+    }.scope`;
+  }
+  if (given === "") return linux?.resources === undefined ? null : `/${id}`;
+  const parts = given.split("/").filter((part) => part !== "" && part !== ".");
+  if (parts.includes("..")) {
+    throw new RunscError({ what: "invalid cgroupsPath", on: given, why: "it contains '..'" });
+  }
+  return parts.length === 0 ? null : `/${parts.join("/")}`;
+}
+
+/**
+ * Makes the control group of a container, sets its limits and enters it. Returns the group's directories by controller
+ * and the way back. Without the rights to do so nothing happens, unless limits were asked for.
+ */
+export function enterCgroup(
+  linux: OciLinux | undefined,
+  id: string,
+  options: { systemd: boolean; rootless: boolean; warn: (message: string) => void },
+): { directories: Record<string, string>; leave: () => void } {
+  const none = { directories: {}, leave: () => {} };
+  const path = groupPath(linux, id, options.systemd);
+  if (path === null) return none;
+  const directories: Record<string, string> = {};
+  const back: string[] = [];
+  const leave = () => {
+    for (const procs of back) tryWrite(procs, "0");
+  };
+  try {
+    for (const hierarchy of hierarchies()) {
+      const relative = linux?.cgroupsPath?.startsWith("/") === false && !options.systemd;
+      const base = relative ? `${hierarchy.mount}${hierarchy.own}` : hierarchy.mount;
+      const directory = `${base}${path}`;
+      makeGroup(hierarchy, base, path);
+      for (const name of hierarchy.controllers) directories[name] = directory;
+    }
+    applyResources(directories, linux?.resources, options.warn);
+    for (const hierarchy of hierarchies()) {
+      const directory = directories[hierarchy.controllers[0]];
+      if (directory === undefined) continue;
+      write(`${directory}/cgroup.procs`, "0");
+      back.push(`${hierarchy.mount}${hierarchy.own}/cgroup.procs`);
+    }
+  } catch (error) {
+    leave();
+    removeCgroup(directories);
+    if (options.rootless) {
+      options.warn(`no control group: ${error instanceof Error ? error.message : error}`);
+      return none;
+    }
+    throw error;
+  }
+  return { directories, leave };
+}
+
+function makeGroup(hierarchy: Hierarchy, base: string, path: string): void {
+  let at = base;
+  for (const part of path.split("/").slice(1)) {
+    const parent = at;
+    at = `${at}/${part}`;
+    if (hierarchy.v2) enableControllers(parent);
+    try {
+      Deno.mkdirSync(at, { mode: 0o755 });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) {
+        throw new RunscError({ what: "cannot make cgroup", on: at, why: reasonOf(error) });
+      }
+    }
+    if (hierarchy.controllers.includes("cpuset")) inheritCpuset(parent, at);
+  }
+}
+
+/** A v1 cpuset takes no process before it has processors and memory nodes. */
+function inheritCpuset(parent: string, child: string): void {
+  for (const name of ["cpuset.cpus", "cpuset.mems"]) {
+    if (read(`${child}/${name}`).trim() === "") {
+      tryWrite(`${child}/${name}`, read(`${parent}/${name}`).trim());
+    }
+  }
+}
+
+function enableControllers(directory: string): void {
+  for (const name of read(`${directory}/cgroup.controllers`).trim().split(/\s+/)) {
+    if (name !== "") tryWrite(`${directory}/cgroup.subtree_control`, `+${name}`);
+  }
+}
+
+/** Sets the limits of `resources` in the groups; used by `update`, too. */
+export function applyResources(
+  directories: Record<string, string>,
+  resources: Resources | undefined,
+  warn: (message: string) => void,
+): void {
+  if (resources === undefined) return;
+  const unified = directories.unified;
+  for (const [controller, file, value] of settingsOf(resources, unified !== undefined)) {
+    const directory = unified ?? directories[controller];
+    if (directory === undefined) {
+      warn(`the host has no ${controller} controller: ${file} is not set`);
+      continue;
+    }
+    write(`${directory}/${file}`, value);
+  }
+  for (const [file, value] of Object.entries(resources.unified ?? {})) {
+    if (unified === undefined) {
+      throw new RunscError({ what: "cannot set", on: file, why: "the host has no cgroup v2" });
+    }
+    if (file.includes("/")) throw new RunscError({ what: "invalid cgroup file", on: file });
+    write(`${unified}/${file}`, value);
+  }
+  const leftOut = (["blockIO", "hugepageLimits", "network", "rdma"] as const).filter((name) => {
+    const value = resources[name];
+    return value !== undefined && Object.keys(value).length > 0;
+  });
+  if (leftOut.length > 0) warn(`limits of linux.resources that are not set: ${leftOut.join(", ")}`);
+}
+
+type Setting = [controller: string, file: string, value: string];
+
+function settingsOf(resources: Resources, v2: boolean): Setting[] {
+  const settings: Setting[] = [];
+  const add = (controller: string, file: string, value: number | string) =>
+    settings.push([controller, file, String(value)]);
+  const { memory, cpu, pids } = resources;
+  const bytes = (n: number) => n < 0 ? (v2 ? "max" : "-1") : String(n);
+  if (memory?.limit !== undefined && memory.limit !== 0) {
+    add("memory", v2 ? "memory.max" : "memory.limit_in_bytes", bytes(memory.limit));
+  }
+  if (memory?.reservation !== undefined && memory.reservation !== 0) {
+    add("memory", v2 ? "memory.low" : "memory.soft_limit_in_bytes", bytes(memory.reservation));
+  }
+  if (memory?.swap !== undefined && memory.swap !== 0) {
+    // v1 counts memory and swap together, v2 swap alone.
+    const alone = memory.swap < 0 ? -1 : memory.swap - Math.max(memory.limit ?? 0, 0);
+    if (v2) add("memory", "memory.swap.max", bytes(alone));
+    else add("memory", "memory.memsw.limit_in_bytes", bytes(memory.swap));
+  }
+  if (cpu?.shares !== undefined && cpu.shares !== 0) {
+    const weight = Math.floor(1 + ((cpu.shares - 2) * 9999) / 262142);
+    if (v2) add("cpu", "cpu.weight", Math.max(1, weight));
+    else add("cpu", "cpu.shares", cpu.shares);
+  }
+  const period = cpu?.period === undefined || cpu.period === 0 ? 100000 : cpu.period;
+  if (v2) {
+    if (cpu?.quota !== undefined && cpu.quota !== 0) {
+      add("cpu", "cpu.max", `${cpu.quota < 0 ? "max" : cpu.quota} ${period}`);
+    }
+  } else {
+    if (cpu?.period) add("cpu", "cpu.cfs_period_us", cpu.period);
+    if (cpu?.quota) add("cpu", "cpu.cfs_quota_us", cpu.quota);
+  }
+  if (cpu?.cpus) add("cpuset", "cpuset.cpus", cpu.cpus);
+  if (cpu?.mems) add("cpuset", "cpuset.mems", cpu.mems);
+  if (pids !== undefined && pids.limit !== 0) {
+    add("pids", "pids.max", pids.limit < 0 ? "max" : pids.limit);
+  }
+  return settings;
+}
+
+/** Removes the groups of a container that ended. Processes that still end in them are waited for a little. */
+export function removeCgroup(directories: Record<string, string>): void {
+  for (const directory of new Set(Object.values(directories))) {
+    for (let tries = 0; tries < 50; tries++) {
+      try {
+        Deno.removeSync(directory);
+        break;
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) break;
+        killAll(directory);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+      }
+    }
+  }
+}
+
+function killAll(directory: string): void {
+  for (const line of read(`${directory}/cgroup.procs`).split("\n")) {
+    const pid = Number(line);
+    if (pid <= 1 || pid === Deno.pid) continue;
+    try {
+      Deno.kill(pid, "SIGKILL");
+    } catch {
+      // Gone meanwhile.
+    }
+  }
+}
+
+function read(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}
+
+function write(path: string, value: string): void {
+  try {
+    Deno.writeTextFileSync(path, value, { create: false });
+  } catch (error) {
+    const text = value.length > 40 ? `${value.slice(0, 40)}…` : value;
+    throw new RunscError({ what: `cannot write ${text} to`, on: path, why: reasonOf(error) });
+  }
+}
+
+function tryWrite(path: string, value: string): void {
+  try {
+    Deno.writeTextFileSync(path, value, { create: false });
+  } catch {
+    // The kernel says what it needs when a process enters.
+  }
+}
