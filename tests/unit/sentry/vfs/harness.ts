@@ -142,7 +142,7 @@ export class World {
     return this.vfs.rmdir(ctx, AT_FDCWD, path);
   }
 
-  private io(bytes: Uint8Array): KernelIo {
+  io(bytes: Uint8Array): KernelIo {
     return new KernelIo(frames.memory).reset(bytes, 0, bytes.length);
   }
 }
