@@ -25,7 +25,8 @@ const PT_PHDR = 6;
 const SHT_RELA = 4;
 const R_X86_64_GLOB_DAT = 6;
 
-function readAt(file: Deno.FsFile, offset: number, size: number): DataView<ArrayBuffer> {
+/** Reads part of a file. */
+export function readAt(file: Deno.FsFile, offset: number, size: number): DataView<ArrayBuffer> {
   const bytes = new Uint8Array(size);
   file.seekSync(offset, Deno.SeekMode.Start);
   let done = 0;
@@ -35,6 +36,13 @@ function readAt(file: Deno.FsFile, offset: number, size: number): DataView<Array
     done += n;
   }
   return new DataView(bytes.buffer);
+}
+
+/** Writes part of a file. */
+export function writeAt(file: Deno.FsFile, at: number, bytes: Uint8Array): void {
+  file.seekSync(at, Deno.SeekMode.Start);
+  let done = 0;
+  while (done < bytes.length) done += file.writeSync(bytes.subarray(done));
 }
 
 const u64 = (view: DataView, offset: number) => Number(view.getBigUint64(offset, true));
@@ -62,24 +70,37 @@ export function readElf(file: Deno.FsFile, path: string): ElfFile {
   return { path, size: file.statSync().size, entry: u64(header, 24), tableOffset, headers };
 }
 
+/** One row of the section header table. */
+export interface Section {
+  type: number;
+  offset: number;
+  size: number;
+  link: number;
+}
+
+/** The sections of an ELF file. */
+export function sectionsOf(file: Deno.FsFile): Section[] {
+  const header = readAt(file, 0, HEADER_SIZE);
+  const table = readAt(file, u64(header, 40), header.getUint16(60, true) * 64);
+  const sections: Section[] = [];
+  for (let at = 0; at < table.byteLength; at += 64) {
+    sections.push({
+      type: table.getUint32(at + 4, true),
+      offset: u64(table, at + 24),
+      size: u64(table, at + 32),
+      link: table.getUint32(at + 40, true),
+    });
+  }
+  return sections;
+}
+
 /** The address of the GOT slot that the dynamic linker fills with the address of `symbol`. */
 export function gotSlot(file: Deno.FsFile, elf: ElfFile, symbol: string): number {
-  const header = readAt(file, 0, HEADER_SIZE);
-  const sections = readAt(file, u64(header, 40), header.getUint16(60, true) * 64);
-  const section = (index: number) => {
-    const at = index * 64;
-    return {
-      type: sections.getUint32(at + 4, true),
-      offset: u64(sections, at + 24),
-      size: u64(sections, at + 32),
-      link: sections.getUint32(at + 40, true),
-    };
-  };
-  for (let index = 0; index < sections.byteLength / 64; index++) {
-    const relocations = section(index);
+  const sections = sectionsOf(file);
+  for (const relocations of sections) {
     if (relocations.type !== SHT_RELA || relocations.link === 0) continue;
-    const symbols = section(relocations.link);
-    const names = section(symbols.link);
+    const symbols = sections[relocations.link];
+    const names = sections[symbols.link];
     const nameBytes = new Uint8Array(readAt(file, names.offset, names.size).buffer);
     const symbolTable = readAt(file, symbols.offset, symbols.size);
     const rela = readAt(file, relocations.offset, relocations.size);
@@ -113,11 +134,6 @@ export function spareSegment(elf: ElfFile): { address: number; offset: number } 
 /** Appends `payload` to the file as a read-only, executable segment and makes its first byte the entry point. */
 export function appendSegment(file: Deno.FsFile, elf: ElfFile, payload: Uint8Array): void {
   const { address, offset } = spareSegment(elf);
-  const writeAt = (at: number, bytes: Uint8Array) => {
-    file.seekSync(at, Deno.SeekMode.Start);
-    let done = 0;
-    while (done < bytes.length) done += file.writeSync(bytes.subarray(done));
-  };
   const row = new DataView(new ArrayBuffer(PHDR_SIZE));
   row.setUint32(0, PT_LOAD, true);
   row.setUint32(4, 5, true);
@@ -127,20 +143,20 @@ export function appendSegment(file: Deno.FsFile, elf: ElfFile, payload: Uint8Arr
   row.setBigUint64(32, BigInt(payload.length), true);
   row.setBigUint64(40, BigInt(payload.length), true);
   row.setBigUint64(48, 4096n, true);
-  writeAt(offset, payload);
-  writeAt(elf.tableOffset + elf.headers.length * PHDR_SIZE, new Uint8Array(row.buffer));
+  writeAt(file, offset, payload);
+  writeAt(file, elf.tableOffset + elf.headers.length * PHDR_SIZE, new Uint8Array(row.buffer));
 
   const count = elf.headers.length + 1;
   const header = readAt(file, 0, HEADER_SIZE);
   header.setBigUint64(24, BigInt(address), true);
   header.setUint16(56, count, true);
-  writeAt(0, new Uint8Array(header.buffer));
+  writeAt(file, 0, new Uint8Array(header.buffer));
   const own = elf.headers.findIndex((h) => h.type === PT_PHDR);
   if (own >= 0) {
     const at = elf.tableOffset + own * PHDR_SIZE;
     const table = readAt(file, at, PHDR_SIZE);
     table.setBigUint64(32, BigInt(count * PHDR_SIZE), true);
     table.setBigUint64(40, BigInt(count * PHDR_SIZE), true);
-    writeAt(at, new Uint8Array(table.buffer));
+    writeAt(file, at, new Uint8Array(table.buffer));
   }
 }

@@ -1,5 +1,6 @@
 import { appendSegment, gotSlot, readElf, spareSegment } from "./elf.ts";
 import type { Part } from "./parts.ts";
+import { prelink } from "./prelink.ts";
 import { assembleEntryStub, STUB_SIZE } from "./entry_stub.ts";
 
 /** What goes into the executable beside Deno itself. */
@@ -32,7 +33,7 @@ export function graft(options: GraftOptions): void {
   Deno.chmodSync(temporary, 0o755);
   try {
     using file = Deno.openSync(temporary, { read: true, write: true });
-    const elf = readElf(file, options.deno);
+    const elf = prelink(file, readElf(file, options.deno));
     const parts: Uint8Array[] = [];
     let end = STUB_SIZE;
     const place = (bytes: Uint8Array) => {
