@@ -10,10 +10,12 @@ listener.bind(("127.0.0.1", 0))
 listener.listen(5)
 address = listener.getsockname()
 
+accepted = []
+
 
 def serve():
     connection, peer = listener.accept()
-    print("accepted from", peer[0])
+    accepted.append(peer[0])
     total = 0
     while data := connection.recv(65536):
         total += len(data)
@@ -31,6 +33,7 @@ client.sendall(b"x" * 3_000_000)
 client.shutdown(socket.SHUT_WR)
 print(client.recv(100), client.recv(100))
 thread.join()
+print("accepted from", accepted)
 try:
     socket.create_connection(("127.0.0.1", 1))
 except OSError as error:
