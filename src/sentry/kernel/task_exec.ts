@@ -84,7 +84,10 @@ function start(t: Task, program: Program): number {
   }
   // What others expect of the old memory comes before it goes.
   exitRobustList(t);
-  if (t.mm.users > 1) clearChildTid(t);
+  if (t.mm.users > 1) {
+    clearChildTid(t);
+    t.kernel.platform.flush(t.ctx);
+  }
   t.clearChildTid = 0;
   const oldMm = t.mm;
   const oldCtx = t.ctx;

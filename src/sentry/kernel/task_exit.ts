@@ -45,7 +45,11 @@ export function exitTask(t: Task, code: number): number {
   kernel.futexes.remove(t.futex);
   t.exitCode = code;
   exitRobustList(t);
-  if (t.mm.users > 1) clearChildTid(t);
+  if (t.mm.users > 1) {
+    clearChildTid(t);
+    // Others may wait for that word without a system call; this thread will not run to map what was copied for it.
+    kernel.platform.flush(t.ctx);
+  }
   finishVfork(t);
   t.currentUsage();
   group.exitedUsage.add(t.usage);
