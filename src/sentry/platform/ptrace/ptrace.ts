@@ -132,7 +132,7 @@ export class PtracePlatform implements Platform {
   /** Has a stopped thread do what is queued for its space, while others of it may run. */
   flush(context: Context): void {
     const c = context as PtraceContext;
-    if (c.space.ops.count > 0) this.#runQueue(c, c.space);
+    if (c.space.ops.count > 0 && c.stop !== Stop.Dead) this.#runQueue(c, c.space);
   }
 
   #runQueue(c: PtraceContext, space: PtraceAddressSpace): boolean {

@@ -164,7 +164,7 @@ export class Systrap implements Platform {
   flush(context: Context): void {
     const c = context as SystrapContext;
     const { ops, process } = c.space;
-    if (process === null || process.dead || ops.count === 0) return;
+    if (process === null || process.dead || c.stop === Stop.Dead || ops.count === 0) return;
     if (this.#pending !== null) this.#exchange(0, 0);
     this.#awaitProgram(c);
     for (let first = 0; first < ops.count;) {
