@@ -1,6 +1,6 @@
 /** Looks the container's program up, in the container's own root file system only. */
 
-import { EACCES, ENOENT, errnoText } from "../abi/errno.ts";
+import { EACCES, ENOENT, errnoName, errnoText } from "../abi/errno.ts";
 import { RunscError } from "../container/error.ts";
 import type { VfsContext } from "../sentry/vfs/context.ts";
 import type { Vfs } from "../sentry/vfs/vfs.ts";
@@ -15,7 +15,15 @@ export function findExecutable(
   name: string,
   envp: readonly string[],
 ): string {
-  if (name.includes("/")) return name;
+  if (name.includes("/")) {
+    // What can not be run shall fail when the container is created, not when it is started.
+    const file = vfs.openForExec(ctx, AT_FDCWD, name, 0);
+    if (typeof file === "number") {
+      throw new RunscError({ what: "cannot execute", on: name, why: reason(-file) });
+    }
+    file.unref();
+    return name;
+  }
   const variable = envp.find((entry) => entry.startsWith("PATH="));
   const path = variable === undefined ? DEFAULT_PATH : variable.slice(5);
   let error = ENOENT;
@@ -33,4 +41,8 @@ export function findExecutable(
     on: name,
     why: error === ENOENT ? "executable file not found in $PATH" : errnoText(error),
   });
+}
+
+function reason(errno: number): string {
+  return `${errnoText(errno)} (${errnoName(errno)})`;
 }
