@@ -89,7 +89,7 @@ export function buildMounts(
   }
   // Mount points may be missing in a read-only root; an overlay in memory takes them.
   const root: FileSystem = overlay || readOnly ? new OverlayFileSystem(vfs, host) : host;
-  const ns = createNamespace(vfs, root, "rootfs");
+  const ns = createNamespace(vfs, root, root === host ? "host" : "overlay");
   const ctx = new PlainContext(kernel, kernel.rootCreds, rootContext(ns, 0));
   for (const mount of spec.mounts ?? []) mountOne(kernel, ctx, mount, options);
   if (readOnly) ns.root.flags |= MS_RDONLY;

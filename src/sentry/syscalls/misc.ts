@@ -40,10 +40,16 @@ export function sys_uname(t: Task): number {
   putString(t.scratch, UTS_FIELD, uts.hostname);
   putString(t.scratch, 2 * UTS_FIELD, KERNEL_RELEASE);
   putString(t.scratch, 3 * UTS_FIELD, KERNEL_VERSION);
-  putString(t.scratch, 4 * UTS_FIELD, MACHINE);
+  const narrow = (t.personality & PER_MASK) === PER_LINUX32;
+  putString(t.scratch, 4 * UTS_FIELD, narrow ? NARROW_MACHINE : MACHINE);
   putString(t.scratch, 5 * UTS_FIELD, uts.domainname);
   return t.copyOut(t.args[0], 6 * UTS_FIELD);
 }
+
+/** What personality(2) makes of a program's machine (`linux32`). */
+const PER_MASK = 0xff;
+const PER_LINUX32 = 8;
+const NARROW_MACHINE = "i686";
 
 /** sethostname(2). */
 export function sys_sethostname(t: Task): number {
