@@ -28,6 +28,7 @@ import { hostEnvironment } from "./invocation.ts";
 
 const AF_UNIX = 1;
 const SOCK_SEQPACKET_CLOEXEC = 0x80005;
+const O_RDWR_CLOEXEC = 0x80002;
 const SIGKILL = 9;
 
 /** What `create` and `run` are told. */
@@ -210,14 +211,23 @@ function spawnSandbox(launch: Launch, bundle: Bundle, fds: readonly number[]): n
     ...(fds.length > 2 ? ["--console"] : []),
     launch.id,
   ];
+  const map = new Map(fds.map((fd, i) => [first + i, fd]));
+  let nothing = -1;
+  if (fds.length > 2) {
+    // The container has its terminal alone: whoever reads the output of this command must see its end.
+    nothing = libc.open(libc.cstr("/dev/null"), O_RDWR_CLOEXEC, 0);
+    if (nothing >= 0) map.set(0, nothing).set(1, nothing);
+    map.set(2, fds[2]);
+  }
   const pid = spawnProgram({
     path,
     argv: child.map(encodeBytes),
     envp: hostEnvironment().map(encodeBytes),
-    fds: new Map(fds.map((fd, i) => [first + i, fd])),
+    fds: map,
     inherit: first,
     session: true,
   });
+  if (nothing >= 0) libc.close(nothing);
   if (pid < 0) throw new RunscError({ what: "cannot start the sandbox", why: errnoText(-pid) });
   return pid;
 }
