@@ -24,6 +24,7 @@ import { FrameAllocator } from "../sentry/mm/frames.ts";
 import { refusal } from "../sentry/syscalls/dispatch.ts";
 import { handlers } from "../sentry/syscalls/mod.ts";
 import { Vfs } from "../sentry/vfs/vfs.ts";
+import { trimCodeLater } from "./code_trim.ts";
 import { Container } from "./container.ts";
 import { ControlServer } from "./control/server.ts";
 import { TraceSwitch } from "./control/trace_switch.ts";
@@ -130,6 +131,7 @@ async function waitForInit(
   init: ThreadGroup,
 ): Promise<number> {
   const { kernel, relay, options } = container;
+  trimCodeLater(kernel.timers);
   const host = relay !== null && options.console === null ? new HostTerminal(0) : null;
   host?.makeRaw();
   try {
