@@ -19,6 +19,12 @@ export class Results {
     return list === undefined ? undefined : Math.min(...list);
   }
 
+  /** The median of all rounds, or undefined if none succeeded. */
+  median(benchmark: string, runtime: string): number | undefined {
+    const list = this.#values.get(`${benchmark}/${runtime}`);
+    return list?.toSorted((a, b) => a - b)[list.length >> 1];
+  }
+
   /** All values of all rounds. */
   all(): Record<string, number[]> {
     return Object.fromEntries(this.#values);
@@ -31,7 +37,7 @@ export function renderTable(
   runtimes: readonly Runtime[],
   results: Results,
 ): string {
-  const mailbox = results.get("mailbox", "native");
+  const mailbox = results.median("mailbox", "native");
   const heads = ["", ...runtimes.map((r) => r.title), "× native", "× mailbox", "to reach", ""];
   const rows = [heads, heads.map((_, i) => i === 0 ? "---" : "--:")];
   rows[1][heads.length - 1] = "---";
@@ -39,7 +45,12 @@ export function renderTable(
   for (const benchmark of benchmarks) {
     const own = results.get(benchmark.name, "runsc");
     const native = results.get(benchmark.name, "native");
-    const values = runtimes.map((r) => format(benchmark, results.get(benchmark.name, r.key)));
+    const values = runtimes.map((r) => {
+      const value = benchmark.name === "mailbox"
+        ? results.median(benchmark.name, r.key)
+        : results.get(benchmark.name, r.key);
+      return format(benchmark, value);
+    });
     if (values.every((v) => v === "–")) continue;
     const outside = benchmark.program[0] === "sleeper";
     const byNative = own !== undefined && native !== undefined && !outside;
@@ -63,7 +74,7 @@ function yardstick(benchmark: Benchmark, of: Yardstick, results: Results): numbe
     case "absolute":
       return 1;
     case "mailbox":
-      return results.get("mailbox", "native");
+      return results.median("mailbox", "native");
     case "slower of native and runc": {
       const native = results.get(name, "native");
       return native === undefined ? undefined : Math.max(native, results.get(name, "runc") ?? 0);
