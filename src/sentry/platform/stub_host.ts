@@ -133,6 +133,8 @@ export class StubHost {
   readonly #controlFd: number;
   #seedPid = 0;
   #issued = 0;
+  /** Processes by the entry of the seed's ring that tells their pid. */
+  readonly #tickets: (StubProcess | null)[] = new Array(L.SEED_RING_ENTRIES).fill(null);
   #nextChunk = 0;
   #freeChunks: number[] = [];
   #idle: StubProcess[] = [];
@@ -305,12 +307,17 @@ export class StubHost {
     alt.setBigUint64(0, BigInt(L.SLOTS_ADDRESS + L.S_STACK_BOTTOM), true);
     alt.setBigUint64(16, BigInt(L.SLOT_SIZE - L.S_STACK_BOTTOM), true);
     const ticket = this.#issued++;
+    // The pid of the process that used the entry before is known to nobody else.
+    const before = this.#tickets[ticket % L.SEED_RING_ENTRIES];
+    if (before !== null) this.pidOf(before);
     const entry = (L.SEED_RING >> 2) + 2 * (ticket % L.SEED_RING_ENTRIES);
     this.#seed[entry] = chunk;
     this.#seed[entry + 1] = 0;
     Atomics.store(this.#seed, L.SEED_ISSUED >> 2, this.#issued);
     this.futexWake(this.controlAddress + 4096 + L.SEED_ISSUED);
-    return new StubProcess(chunk, ticket);
+    const process = new StubProcess(chunk, ticket);
+    this.#tickets[ticket % L.SEED_RING_ENTRIES] = process;
+    return process;
   }
 
   #awaitDone(ticket: number): void {
