@@ -70,20 +70,22 @@ export async function runProgram(
     // A program may end without reading all of it.
     writer.write(bytes).then(() => writer.close()).catch(() => {});
   }
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    child.kill("SIGKILL");
-  }, timeout);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  // What the program started may outlive it and hold its outputs open: the limit is one for those, too.
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It ended by itself.
+      }
+      reject(new Error(`${[program, ...args].join(" ")} did not end in ${timeout} ms`));
+    }, timeout);
+  });
   try {
-    const { code, stdout, stderr } = await child.output();
+    const { code, stdout, stderr } = await Promise.race([child.output(), late]);
     const decoder = new TextDecoder();
-    const outcome = { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
-    if (late) {
-      const said = JSON.stringify(outcome);
-      throw new Error(`${[program, ...args].join(" ")} did not end in ${timeout} ms: ${said}`);
-    }
-    return outcome;
+    return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
   } finally {
     clearTimeout(timer);
   }
