@@ -8,7 +8,10 @@ Deno.test("a pool gives the text before the NUL, whatever its length and place",
   for (let round = 0; round < 2; round++) {
     for (let length = 0; length < 300; length++) {
       const at = length % 7;
-      const text = Array.from({ length }, (_, i) => String.fromCharCode(1 + (i * 31 + length) % 255));
+      const text = Array.from(
+        { length },
+        (_, i) => String.fromCharCode(1 + (i * 31 + length) % 255),
+      );
       bytes.fill(0xff);
       text.forEach((c, i) => bytes[at + i] = c.charCodeAt(0));
       bytes[at + length] = 0;
