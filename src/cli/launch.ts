@@ -38,6 +38,8 @@ export interface Launch {
   consoleSocket: string | null;
   pidFile: string | null;
   preserveFds: number;
+  /** Whether the command stays until the container ends, and the container's terminal is its own. */
+  attached: boolean;
   config: SandboxConfig;
   log: Log;
 }
@@ -130,7 +132,7 @@ export function createContainer(launch: Launch): ContainerState {
   const { id, config } = launch;
   const bundle = openBundle(launch);
   const terminal = bundle.spec.process.terminal === true;
-  if (terminal && launch.consoleSocket === null) {
+  if (terminal && launch.consoleSocket === null && !launch.attached) {
     throw new RunscError({
       what: "cannot allocate tty",
       why: "a detached container sends its terminal to --console-socket, which is missing",
@@ -225,7 +227,7 @@ function spawnSandbox(launch: Launch, bundle: Bundle, fds: readonly number[]): n
     envp: hostEnvironment().map(encodeBytes),
     fds: map,
     inherit: first,
-    session: true,
+    session: !launch.attached,
   });
   if (nothing >= 0) libc.close(nothing);
   if (pid < 0) throw new RunscError({ what: "cannot start the sandbox", why: errnoText(-pid) });

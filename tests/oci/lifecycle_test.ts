@@ -49,6 +49,9 @@ Deno.test("run takes over the exit status, leaves nothing, and can be reached me
   await runtime.must("kill", "r", "KILL");
   assert.equal((await running).code, 137);
   assert.equal([...Deno.readDirSync(runtime.root)].length, 0);
+  for (const group of ["memory", "pids", "unified", "."]) {
+    assert.throws(() => Deno.statSync(`/sys/fs/cgroup/${group}/r`), Deno.errors.NotFound);
+  }
 });
 
 Deno.test("exec starts programs with the streams, user, directory and variables they are given", async () => {
@@ -129,6 +132,12 @@ Deno.test("hooks run in their order with the state on standard input, and failur
   assert.deepEqual(lines.map((line) => line.split(" ")[0]), names);
   const states = lines.map((line) => JSON.parse(line.slice(line.indexOf(" "))).status);
   assert.deepEqual(states, ["creating", "creating", "creating", "running", "stopped"]);
+
+  await Deno.remove(log);
+  const whole = runtime.bundle(["sh", "-c", "exit 5"], { hooks });
+  assert.equal((await runtime.run(["run", "--bundle", whole, "c"])).code, 5);
+  const ran = (await Deno.readTextFile(log)).trim().split("\n");
+  assert.deepEqual(ran.map((line) => line.split(" ")[0]), names);
 
   const failing = {
     createRuntime: [{ path: "/bin/sh", args: ["sh", "-c", "echo no >&2; exit 3"] }],

@@ -11,6 +11,7 @@ export function runCreate(invocation: Invocation<typeof COMMAND_FLAGS.create>): 
     consoleSocket: flags["console-socket"],
     pidFile: flags["pid-file"],
     preserveFds: descriptorCount(flags["preserve-fds"]),
+    attached: false,
     config,
     log,
   });

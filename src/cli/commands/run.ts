@@ -1,4 +1,7 @@
 import * as libc from "../../../ffi/libc.ts";
+import { hostKill, HostSignals } from "../../../ffi/signals.ts";
+import { waitProcess } from "../../../ffi/spawn_process.ts";
+import type { Bundle } from "../../container/bundle.ts";
 import { removeCgroup } from "../../container/cgroups.ts";
 import { listenIn } from "../../container/control/client.ts";
 import { RunscError } from "../../container/error.ts";
@@ -22,8 +25,12 @@ import {
   runEarlyHooks,
   writePidFile,
 } from "../launch.ts";
-import { removeContainer, startContainer } from "../lifecycle.ts";
+import { deleteContainer, removeContainer, startContainer } from "../lifecycle.ts";
 import { runSandbox } from "../sandbox.ts";
+
+const POLLIN = 1;
+/** What people and engines send to a command: HUP, INT, QUIT, USR1, USR2, TERM. */
+const FORWARDED = [1, 2, 3, 10, 12, 15];
 
 /** The command `run`: creates a container of a bundle, starts it, waits for it and takes over its exit status. */
 export async function runRun(invocation: Invocation<typeof COMMAND_FLAGS.run>): Promise<number> {
@@ -34,6 +41,7 @@ export async function runRun(invocation: Invocation<typeof COMMAND_FLAGS.run>): 
     consoleSocket: flags["console-socket"],
     pidFile: flags["pid-file"],
     preserveFds: descriptorCount(flags["preserve-fds"]),
+    attached: !flags.detach,
     config,
     log,
   };
@@ -46,13 +54,57 @@ export async function runRun(invocation: Invocation<typeof COMMAND_FLAGS.run>): 
     const why = "the container's terminal is this one unless it is detached";
     throw new RunscError({ what: "cannot use flag --console-socket", why });
   }
-  return await runHere(launch, flags.keep);
+  const bundle = openBundle(launch);
+  // The sandbox process itself may start no programs, so that somebody else has to run the last hooks.
+  return (bundle.spec.hooks?.poststop ?? []).length > 0
+    ? runApart(launch, flags.keep)
+    : await runHere(launch, bundle, flags.keep);
+}
+
+/** Runs the container in a process of its own, and waits for it. */
+function runApart(launch: Launch, keep: boolean): number {
+  const { config, id, log } = launch;
+  const state = createContainer(launch);
+  const signals = new HostSignals();
+  for (const signo of FORWARDED) signals.catch(signo);
+  try {
+    startContainer(config.root, id, log);
+  } catch (error) {
+    deleteContainer(config.root, id, true, log);
+    throw error;
+  }
+  const status = waitForwarding(state.pid, signals);
+  if (!keep) {
+    using _lock = ContainerLock.take(config.root, id);
+    removeContainer(config.root, state, log);
+  }
+  return status;
+}
+
+/** Waits for the sandbox process and hands signals on to it meanwhile. */
+function waitForwarding(pid: number, signals: HostSignals): number {
+  const pidfd = libc.pidfd_open(pid, 0);
+  const set = new Uint8Array(16);
+  const view = new DataView(set.buffer);
+  const byte = new Uint8Array(1);
+  for (;;) {
+    [pidfd, signals.fd].forEach((fd, i) => {
+      view.setInt32(8 * i, fd, true);
+      view.setUint32(8 * i + 4, POLLIN, true);
+    });
+    if (libc.poll(set, 2, -1) < 0) continue;
+    if (view.getUint16(14, true) !== 0 && libc.read(signals.fd, byte, 1) === 1) {
+      hostKill(pid, byte[0]);
+    }
+    if (pidfd < 0 || view.getUint16(6, true) !== 0) break;
+  }
+  const status = waitProcess(pid) ?? 0;
+  return (status & 0x7f) !== 0 ? 128 + (status & 0x7f) : (status >> 8) & 0xff;
 }
 
 /** Runs the container in this very process. */
-async function runHere(launch: Launch, keep: boolean): Promise<number> {
+async function runHere(launch: Launch, bundle: Bundle, keep: boolean): Promise<number> {
   const { config, id, log } = launch;
-  const bundle = openBundle(launch);
   const lock = ContainerLock.create(config.root, id);
   const warn = (message: string) => log.warning(message);
   const state = newState(id, bundle, Deno.pid, {});
