@@ -14,9 +14,12 @@ import {
   PIDFD_NONBLOCK,
 } from "../../abi/sched.ts";
 import { SI_TKILL, SI_USER } from "../../abi/signals.ts";
+import { TaskDir } from "../fs/proc/task_dir.ts";
 import { PidFile } from "../kernel/pidfd.ts";
 import { checkKill, sendToGroup } from "../kernel/task_signals.ts";
 import type { Task } from "../kernel/task.ts";
+import type { ThreadGroup } from "../kernel/thread_group.ts";
+import type { File } from "../vfs/file.ts";
 import { killGroup, queuedInfo } from "./signal.ts";
 
 /** pidfd_open(2). */
@@ -37,8 +40,8 @@ export function sys_pidfd_send_signal(t: Task): number {
   const file = t.files.get(t.args[0] | 0);
   const signo = t.args[1] | 0;
   if (t.args[3] !== 0) return -EINVAL;
-  if (!(file instanceof PidFile)) return -EBADF;
-  const group = file.group;
+  const group = file === null ? null : processOf(file);
+  if (group === null) return -EBADF;
   if (signo < 0 || signo > 64) return -EINVAL;
   if (group.isReaped) return -ESRCH;
   if (t.args[2] === 0) return killGroup(t, group, signo, SI_USER);
@@ -48,6 +51,15 @@ export function sys_pidfd_send_signal(t: Task): number {
   if ((info.code >= 0 || info.code === SI_TKILL) && group !== t.group) return -EPERM;
   const r = checkKill(t, group.leader, signo);
   return r !== 0 || signo === 0 ? r : sendToGroup(group, info);
+}
+
+/** The process that a pidfd or an open directory /proc/PID stands for. */
+function processOf(file: File): ThreadGroup | null {
+  if (file instanceof PidFile) return file.group;
+  const { inode } = file;
+  return inode instanceof TaskDir && inode.task.group.leader === inode.task
+    ? inode.task.group
+    : null;
 }
 
 /** pidfd_getfd(2). */
