@@ -5,6 +5,7 @@ import { POLLIN } from "../../abi/poll.ts";
 import {
   AF_INET,
   AF_INET6,
+  AF_NETLINK,
   AF_UNIX,
   SOCK_DGRAM,
   SOCK_RAW,
@@ -59,7 +60,8 @@ export function makeSocket(
 ): SocketFile | number {
   const make = families.get(family);
   if (make !== undefined) return make(t, type, protocol, flags);
-  return family === AF_INET || family === AF_INET6 ? loadInet(t) : -EAFNOSUPPORT;
+  const known = family === AF_INET || family === AF_INET6 || family === AF_NETLINK;
+  return known ? loadInet(t) : -EAFNOSUPPORT;
 }
 
 function makeUnix(t: Task, type: number, protocol: number, flags: number): UnixSocket | number {

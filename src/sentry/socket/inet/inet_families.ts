@@ -1,10 +1,12 @@
-/** Makes the sockets of AF_INET and AF_INET6. Loaded when a program first asks for one. */
+/** Makes the sockets of AF_INET, AF_INET6 and AF_NETLINK. Loaded when a program first asks for one. */
 
 import { EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../../abi/errno.ts";
+import { NETLINK_ROUTE } from "../../../abi/netlink.ts";
 import { CAP_NET_RAW } from "../../../abi/capability.ts";
 import {
   AF_INET,
   AF_INET6,
+  AF_NETLINK,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
   IPPROTO_TCP,
@@ -15,6 +17,7 @@ import {
 } from "../../../abi/socket.ts";
 import type { Task } from "../../kernel/task.ts";
 import { registerFamily } from "../families.ts";
+import { NetlinkSocket } from "../netlink/netlink_socket.ts";
 import type { SocketFile } from "../socket_file.ts";
 import { DatagramInetSocket } from "./datagram_socket.ts";
 import { stackOf } from "./inet_socket.ts";
@@ -58,8 +61,17 @@ function make(
   }
 }
 
-/** Adds both families. */
+/** AF_NETLINK: only what tells of the network itself. */
+function makeNetlink(t: Task, type: number, protocol: number, flags: number): SocketFile | number {
+  if (type !== SOCK_RAW && type !== SOCK_DGRAM) return -ESOCKTNOSUPPORT;
+  return protocol === NETLINK_ROUTE
+    ? new NetlinkSocket(t, type, protocol, flags)
+    : -EPROTONOSUPPORT;
+}
+
+/** Adds the families. */
 export function registerInetFamilies(): void {
+  registerFamily(AF_NETLINK, makeNetlink);
   registerFamily(AF_INET, (t, type, protocol, flags) => make(t, AF_INET, type, protocol, flags));
   registerFamily(AF_INET6, (t, type, protocol, flags) => make(t, AF_INET6, type, protocol, flags));
 }

@@ -22,9 +22,6 @@ import { credentialsOf, READABLE, UnixSocket, WRITABLE } from "./unix_socket.ts"
 /** Datagrams that wait at a receiver which is not its sender's peer (net.unix.max_dgram_qlen). */
 const MAX_QUEUED = 10;
 
-/** The address of a sender without a name: not even a family. */
-const NO_NAME = new Uint8Array(0);
-
 /** A SOCK_DGRAM socket of the unix family. */
 export class DatagramSocket extends UnixSocket {
   private readonly incoming: DatagramQueue;
