@@ -210,6 +210,9 @@ export class SystrapContext implements Context {
     const signo = slot.u32[L.S_SIGNO >> 2];
     const rip = slot.get64(frame + L.UC_RIP);
     if (rip >= L.STUB_BASE && rip < L.STUB_BASE + L.STUB_TEXT_SIZE) return false;
+    // It ran the code as it was before its site was patched: its stub maps the new page a little later.
+    const landing = this.space.patches.landingFor(rip);
+    if (landing !== rip) slot.put64(frame + L.UC_RIP, landing);
     if (signo === SIGSYS) {
       this.sysno = slot.i32[(frame + L.UC_GREGS + 13 * 8) >> 2];
       this.stop = Stop.Syscall;
