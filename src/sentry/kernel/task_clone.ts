@@ -82,6 +82,8 @@ export function cloneTask(t: Task, request: CloneRequest): number {
   }
   const limit = limits(t);
   if (limit !== 0) return limit;
+  // First of all, as long as the thread still spins for the answer: asking it later would mean to wake it.
+  const fpuSize = readFpu(t.ctx);
 
   let ns = t.nsproxy.pidForChildren;
   if (ns.dead) return -ENOMEM;
@@ -103,7 +105,7 @@ export function cloneTask(t: Task, request: CloneRequest): number {
     mm.release();
     return -EAGAIN;
   }
-  copyRegisters(t.ctx, ctx, request);
+  copyRegisters(t.ctx, ctx, request, fpuSize);
 
   const fs = (flags & CLONE_FS) !== 0 ? t.fs.retain() : t.fs.fork();
   const files = (flags & CLONE_FILES) !== 0 ? t.files.retain() : t.files.fork();
@@ -196,7 +198,17 @@ function newContext(mm: MemoryManager): Context | null {
   }
 }
 
-function copyRegisters(from: Context, to: Context, request: CloneRequest): void {
+function readFpu(ctx: Context): number {
+  if (fpuImage.length < ctx.fpuSize) fpuImage = new Uint8Array(ctx.fpuSize);
+  return ctx.readFpu(fpuImage);
+}
+
+function copyRegisters(
+  from: Context,
+  to: Context,
+  request: CloneRequest,
+  fpuSize: number,
+): void {
   const regs = to.regs();
   regs.copyFrom(from.regs());
   regs.set(Reg.RAX, 0);
@@ -204,8 +216,7 @@ function copyRegisters(from: Context, to: Context, request: CloneRequest): void 
   to.putRegs();
   to.fsBase = (request.flags & CLONE_SETTLS) !== 0 ? request.tls : from.fsBase;
   to.gsBase = from.gsBase;
-  if (fpuImage.length < from.fpuSize) fpuImage = new Uint8Array(from.fpuSize);
-  to.writeFpu(fpuImage, from.readFpu(fpuImage));
+  to.writeFpu(fpuImage, fpuSize);
 }
 
 /** What every new task has from its maker. */

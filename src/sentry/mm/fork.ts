@@ -15,7 +15,7 @@ const PAGE = 4096;
  */
 const EAGER_PAGES = 32;
 /** Operations that map the child's pages before it runs, at most; what they leave is mapped by faults. */
-const EAGER_RUNS = 24;
+const EAGER_RUNS = 64;
 /** Bits of a private page that may be written. */
 const WRITTEN = PTE_PRIVATE | PTE_WRITE;
 
@@ -50,7 +50,6 @@ export function copyMemory(mm: MemoryManager, child: MemoryManager): void {
   const eager = mm.users === 1 && written <= EAGER_PAGES;
   if (eager && written > 0) spareFrame = mm.frames.allocForCopy(written);
   const copyWritten = eager && spareFrame >= 0;
-  let runs = EAGER_RUNS;
   for (let i = 0; i < list.length; i++) {
     const v = list[i];
     if ((v.flags & VM_DONTFORK) !== 0) continue;
@@ -62,7 +61,12 @@ export function copyMemory(mm: MemoryManager, child: MemoryManager): void {
     areas.account(child, copy, copy.end - copy.start);
     if ((v.flags & VM_WIPEONFORK) !== 0) continue;
     copyPages(mm, child, v, copyWritten);
-    if (runs > 0) runs = mapUnmapped(child, copy, copy.start / PAGE, copy.end / PAGE, runs);
+  }
+  // From the top: the stack and the C library are what every child touches.
+  let runs = EAGER_RUNS;
+  for (let i = copies.length - 1; i >= 0 && runs > 0; i--) {
+    const copy = copies[i];
+    runs = mapUnmapped(child, copy, copy.start / PAGE, copy.end / PAGE, runs);
   }
   mm.flushTlb();
 }

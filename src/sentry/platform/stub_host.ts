@@ -105,6 +105,8 @@ export class StubProcess {
   dead = false;
   /** Whoever uses it. */
   owner: unknown = null;
+  /** It was told to unmap all that its last program had, and may not have done so yet. */
+  emptying = false;
   /** CPU time that it had used before its present application, nanoseconds. */
   cpuBase = 0;
 
@@ -272,7 +274,8 @@ export class StubHost {
 
   /** Takes an idle stub process, or forks one. Null: too many address spaces. */
   take(): StubProcess | null {
-    const idle = this.#idle.pop();
+    // The oldest one has had the most time to get ready.
+    const idle = this.#idle.shift();
     if (idle !== undefined) {
       if (this.#idle.length === 0) this.#forkAhead();
       return idle;

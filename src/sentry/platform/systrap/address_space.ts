@@ -119,7 +119,7 @@ export class SystrapAddressSpace implements AddressSpace {
       const queued = this.ops;
       queued.unshiftUnmap(0, USER_TOP);
     } else {
-      this.process = this.platform.host.take();
+      this.process = this.platform.take();
       if (this.process === null) throw new RangeError("no address space left");
       slot = this.platform.slot(this.process, 0);
       slot.init(Atomics.load(slot.i32, L.S_STATE >> 2), this.platform.xmaskLow);

@@ -305,23 +305,46 @@ export class Systrap implements Platform {
     if (Atomics.load(c.slot.i32, ASLEEP) !== 0) this.host.futexWake(c.slot.hostAddress);
   }
 
-  /** Empties a stub process whose only thread `c` is stopped and keeps it for another program. */
+  /**
+   * Has a stub process whose only thread `c` is stopped unmap everything, and keeps it for another program. Nobody waits
+   * for it: `take` sees that it is done.
+   */
   recycle(p: StubProcess, c: SystrapContext): void {
-    if (!this.host.hasOneThread(p)) {
+    if (!this.host.hasOneThread(p) || !this.host.put(p)) {
       this.host.kill(p);
       return;
     }
-    c.space.ops.clear();
-    c.space.ops.unmap(0, USER_TOP);
-    c.slot.u32[L.S_PROG_COUNT >> 2] = c.space.ops.write(c.slot.u32, 0);
-    c.space.ops.clear();
-    this.#rpc(c, L.CMD_PROGRAM);
+    const { slot } = c;
+    const { ops } = c.space;
+    ops.clear();
+    ops.unmap(0, USER_TOP);
+    slot.u32[PROGRAM] = ops.write(slot.u32, 0);
+    ops.clear();
+    p.emptying = true;
+    slot.u32[CMD] = L.CMD_PROGRAM | L.CMD_REPOST;
+    Atomics.store(slot.i32, STATE, L.STATE_RESUME);
+    if (Atomics.load(slot.i32, ASLEEP) !== 0) this.host.futexWake(slot.hostAddress);
+  }
+
+  /** A stub process for a new address space; null if there are too many. */
+  take(): StubProcess | null {
+    for (;;) {
+      const p = this.host.take();
+      if (p === null || !p.emptying || this.#awaitEmpty(p)) return p;
+      this.host.kill(p);
+    }
+  }
+
+  #awaitEmpty(p: StubProcess): boolean {
+    const { i32 } = this.slot(p, 0);
+    for (let n = 0; Atomics.load(i32, STATE) !== L.STATE_POSTED; n++) {
+      if (n < RPC_ROUNDS) continue;
+      if (p.dead || n > 2_000_000) return false;
+      this.host.yieldProcessor();
+    }
+    p.emptying = false;
     p.cpuBase = processCpuTime(this.host.pidOf(p));
-    if (!this.host.put(p)) {
-      this.host.kill(p);
-      return;
-    }
-    Atomics.store(c.slot.i32, STATE, L.STATE_PARKED);
+    return true;
   }
 
   /** Lets a stopped thread sleep rather than spin: its system call takes long. */
