@@ -33,6 +33,7 @@ import { DeathWatch } from "./death_watch.ts";
 import { SignalForwarding } from "./forwarding.ts";
 import { HostTerminal } from "./host_terminal.ts";
 import { confineSentry } from "./sentry_filter.ts";
+import { enterOwnRoot } from "./own_root.ts";
 import { createPlatform } from "./platform.ts";
 import { byteText } from "./process_spec.ts";
 
@@ -112,6 +113,10 @@ async function runContainer(
   const control = options.control === null
     ? null
     : new ControlServer({ container, config, loop, trace: traceSwitch, socket: options.control });
+  if (options.ownRoot) {
+    const r = enterOwnRoot(options.rootfs);
+    if (r < 0) options.log.debug(`no mount namespace of its own: ${errnoName(-r)}`);
+  }
   options.onReady?.();
   if (control !== null && options.waitForStart) {
     control.awaitStart();

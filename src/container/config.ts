@@ -43,6 +43,8 @@ export interface BootOptions {
   control: number | null;
   /** Whether the first process starts only when a command says so. */
   waitForStart: boolean;
+  /** Whether the process moves into a mount namespace whose root is the container's; it can open no host path then. */
+  ownRoot: boolean;
   /** Called when everything up to the first process is there; what it throws ends the sandbox. */
   onReady: (() => void) | null;
   /** Called when the first process has started. */

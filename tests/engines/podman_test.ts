@@ -31,6 +31,8 @@ const STEPS: [command: string, stdout: string | RegExp, code?: number][] = [
   ["exec --user 7 -e C=d -w /bin one sh -c 'id -u; echo $C; pwd'", "7\nd\n/bin\n"],
   ["exec -d one sh -c 'echo made >/tmp/made; sleep 1000'", /^[0-9a-f]{64}\n$/],
   ["exec one sh -c 'while [ ! -s /tmp/made ]; do sleep 0.05; done; cat /tmp/made'", "made\n"],
+  ["cp DIR/volume/in one:/copied", ""],
+  ["exec one cat /copied", "in\n"],
   ["pause one", /./],
   ["ps -a --format {{.Status}}", /^Paused/],
   ["unpause one", /./],

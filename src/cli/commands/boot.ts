@@ -30,6 +30,7 @@ export async function runBoot(invocation: Invocation<typeof COMMAND_FLAGS.boot>)
       console,
       control,
       waitForStart: true,
+      ownRoot: true,
       onReady() {
         ready = true;
         sendPacket(report, "ready");

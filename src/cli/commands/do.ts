@@ -27,6 +27,7 @@ export async function runDo(invocation: Invocation<typeof COMMAND_FLAGS.do>): Pr
     console: null,
     control: null,
     waitForStart: false,
+    ownRoot: false,
     onReady: null,
     onStarted: null,
     protectInit: false,

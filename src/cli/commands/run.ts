@@ -125,6 +125,7 @@ async function runHere(launch: Launch, bundle: Bundle, keep: boolean): Promise<n
       console: null,
       control,
       waitForStart: false,
+      ownRoot: false,
       onReady() {
         writeState(config.root, state);
         runEarlyHooks(state);
