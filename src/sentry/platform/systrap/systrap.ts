@@ -274,6 +274,8 @@ export class Systrap implements Platform {
   #considerPatch(c: SystrapContext): void {
     const space = c.space;
     const patches = space.patches;
+    // The signal frame has the FPU state that a copy of the thread needs; a patched call would have to be asked for it.
+    if (isClone(c.sysno)) return;
     if (!patches.hit(c.trapSite) || space.running > 0 || space.textMemory === null) return;
     patches.patch(c.trapSite, c.sysno);
   }
@@ -400,4 +402,9 @@ export class Systrap implements Platform {
   destroy(): void {
     this.host.destroy();
   }
+}
+
+/** Whether a system call makes a thread or a process: clone, fork, vfork, clone3. */
+function isClone(nr: number): boolean {
+  return (nr >= 56 && nr <= 58) || nr === 435;
 }
