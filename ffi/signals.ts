@@ -1,6 +1,19 @@
 /** Host signals of the sentry's own process, turned into bytes on a pipe. */
 
-import { type Assembler, dil, eax, edx, edi, imm, mem, rax, rdi, rip, rsi, rsp } from "./asm/mod.ts";
+import {
+  type Assembler,
+  dil,
+  eax,
+  edi,
+  edx,
+  imm,
+  mem,
+  rax,
+  rdi,
+  rip,
+  rsi,
+  rsp,
+} from "./asm/mod.ts";
 import { NATIVE_DATA, NativeImage } from "./native.ts";
 import { sys, sys1 } from "./syscall.ts";
 

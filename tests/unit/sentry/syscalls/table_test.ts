@@ -78,7 +78,10 @@ Deno.test("a handler of no system call, or a second one, is a mistake", () => {
   const f = () => 0;
   assert.throws(() => bindHandlers({ file: { sys_raed: f } }), /sys_raed is the name of no/);
   assert.throws(() => bindHandlers({ file: { sys_toString: f } }), /sys_toString/);
-  assert.throws(() => bindHandlers({ a: { sys_read: f }, b: { sys_read: () => 1 } }), /handled twice/);
+  assert.throws(
+    () => bindHandlers({ a: { sys_read: f }, b: { sys_read: () => 1 } }),
+    /handled twice/,
+  );
 });
 
 Deno.test("the compatibility document lists every system call", () => {
