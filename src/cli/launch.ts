@@ -19,6 +19,7 @@ import {
   type ContainerState,
   directoryOf,
   publicState,
+  recordCgroups,
   removeDirectory,
   startTimeOf,
   writeState,
@@ -124,6 +125,7 @@ export function enterGroup(launch: Launch, bundle: Bundle): ReturnType<typeof en
     systemd: config.systemdCgroup,
     rootless: config.rootless === "true" || Deno.uid() !== 0,
     warn: (message) => log.warning(message),
+    record: (directories) => recordCgroups(config.root, id, directories),
   });
 }
 

@@ -13,6 +13,7 @@ import {
   directoryOf,
   publicState,
   readState,
+  recordedCgroups,
   removeDirectory,
   startTimeOf,
   statusOf,
@@ -116,6 +117,7 @@ export function deleteContainer(root: string, id: string, force: boolean, log: L
     log.warning(error instanceof Error ? error.message : String(error));
   }
   if (state === null) {
+    removeCgroup(recordedCgroups(root, id));
     removeDirectory(root, id);
     return;
   }

@@ -89,7 +89,13 @@ function groupPath(linux: OciLinux | undefined, id: string, systemd: boolean): s
 export function enterCgroup(
   linux: OciLinux | undefined,
   id: string,
-  options: { systemd: boolean; rootless: boolean; warn: (message: string) => void },
+  options: {
+    systemd: boolean;
+    rootless: boolean;
+    warn: (message: string) => void;
+    /** Told what is about to be made, so that it can be removed whatever happens then. */
+    record: (directories: Record<string, string>) => void;
+  },
 ): { directories: Record<string, string>; leave: () => void } {
   const none = { directories: {}, leave: () => {} };
   const path = groupPath(linux, id, options.systemd);
@@ -100,13 +106,14 @@ export function enterCgroup(
     for (const procs of back) tryWrite(procs, "0");
   };
   try {
+    const relative = linux?.cgroupsPath?.startsWith("/") === false && !options.systemd;
+    const baseOf = (hierarchy: Hierarchy) =>
+      relative ? `${hierarchy.mount}${hierarchy.own}` : hierarchy.mount;
     for (const hierarchy of hierarchies()) {
-      const relative = linux?.cgroupsPath?.startsWith("/") === false && !options.systemd;
-      const base = relative ? `${hierarchy.mount}${hierarchy.own}` : hierarchy.mount;
-      const directory = `${base}${path}`;
-      makeGroup(hierarchy, base, path);
-      for (const name of hierarchy.controllers) directories[name] = directory;
+      for (const name of hierarchy.controllers) directories[name] = `${baseOf(hierarchy)}${path}`;
     }
+    options.record(directories);
+    for (const hierarchy of hierarchies()) makeGroup(hierarchy, baseOf(hierarchy), path);
     applyResources(directories, linux?.resources, options.warn);
     for (const hierarchy of hierarchies()) {
       const directory = directories[hierarchy.controllers[0]];

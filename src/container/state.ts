@@ -8,6 +8,9 @@ import { anything, integer, mapOf, object, oneOf, optional, SchemaError, text } 
 
 const MAX_STATE_SIZE = 16 * 1024 * 1024;
 const STATE_FILE = "state.json";
+const CGROUPS_FILE = "cgroups.json";
+
+const cgroupPath = text({ max: 4095, pattern: /^\//, form: "an absolute path" });
 
 const stateSchema = object({
   version: integer(1, 1),
@@ -21,7 +24,7 @@ const stateSchema = object({
   created: text({ max: 64 }),
   uid: integer(0, 0xffffffff),
   annotations: optional(mapOf(text())),
-  cgroups: mapOf(text({ max: 4095 })),
+  cgroups: mapOf(cgroupPath),
   hooks: optional(anything),
 });
 
@@ -111,6 +114,30 @@ export function writeState(root: string, state: ContainerState): void {
     Deno.renameSync(temporary, path);
   } catch (error) {
     throw new RunscError({ what: "cannot write state", on: path, why: reasonOf(error) });
+  }
+}
+
+/** Writes down the control groups that are about to be made, for a command that dies before there is a state. */
+export function recordCgroups(
+  root: string,
+  id: string,
+  directories: Readonly<Record<string, string>>,
+): void {
+  const path = `${directoryOf(root, id)}/${CGROUPS_FILE}`;
+  try {
+    Deno.writeTextFileSync(path, JSON.stringify(directories), { mode: 0o600 });
+  } catch (error) {
+    throw new RunscError({ what: "cannot write", on: path, why: reasonOf(error) });
+  }
+}
+
+/** The control groups that were written down; none where that is missing or damaged. */
+export function recordedCgroups(root: string, id: string): Record<string, string> {
+  try {
+    const text = Deno.readTextFileSync(`${directoryOf(root, id)}/${CGROUPS_FILE}`);
+    return mapOf(cgroupPath).check(JSON.parse(text), "");
+  } catch {
+    return {};
   }
 }
 
