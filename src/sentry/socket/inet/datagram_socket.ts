@@ -25,8 +25,6 @@ const target = new SendTarget();
 
 /** A UDP, raw or ping socket. */
 export class DatagramInetSocket extends InetSocket<UdpEndpoint | RawEndpoint | PingEndpoint> {
-  /** IP_PKTINFO or IPV6_RECVPKTINFO: tell where each datagram was sent to. */
-  packetInfo = false;
 
   protected override bindEndpoint(name: InetName): number {
     const e = this.endpoint;

@@ -19,7 +19,6 @@ import { TcpEndpoint } from "../../../netstack/transport/tcp/endpoint.ts";
 import { UdpEndpoint } from "../../../netstack/transport/udp_endpoint.ts";
 import { readIpv6 } from "../../../netstack/wire/address.ts";
 import type { Task } from "../../kernel/task.ts";
-import { DatagramInetSocket } from "./datagram_socket.ts";
 import { optionIpv4 } from "./inet_address.ts";
 import type { InetSocket } from "./inet_socket.ts";
 
@@ -322,7 +321,7 @@ function getIp(s: InetSocket, name: number): Uint8Array | number {
     case S.IP_OPTIONS:
       return ip.options ?? new Uint8Array(0);
     case S.IP_PKTINFO:
-      return int(s instanceof DatagramInetSocket && s.packetInfo);
+      return int(s.packetInfo);
     case S.IP_HDRINCL:
       return e instanceof RawEndpoint ? int(e.headerIncluded) : -ENOPROTOOPT;
     case S.IP_MTU: {
@@ -413,7 +412,7 @@ function setIp(t: Task, s: InetSocket, name: number, number: number, view: DataV
       ip.minTtl = number;
       return 0;
     case S.IP_PKTINFO:
-      if (s instanceof DatagramInetSocket) s.packetInfo = number !== 0;
+      s.packetInfo = number !== 0;
       return 0;
     case S.IP_HDRINCL:
       if (!(e instanceof RawEndpoint)) return -ENOPROTOOPT;
@@ -461,7 +460,7 @@ function getIpv6(s: InetSocket, name: number): Uint8Array | number {
     case S.IPV6_RECVERR:
       return int(ip.receiveErrors6);
     case S.IPV6_RECVPKTINFO:
-      return int(s instanceof DatagramInetSocket && s.packetInfo);
+      return int(s.packetInfo);
     case S.IPV6_FREEBIND:
       return int(ip.freeBind);
     default:
@@ -506,7 +505,7 @@ function setIpv6(s: InetSocket, name: number, number: number, value: Uint8Array)
       ip.receiveErrors6 = number !== 0;
       return 0;
     case S.IPV6_RECVPKTINFO:
-      if (s instanceof DatagramInetSocket) s.packetInfo = number !== 0;
+      s.packetInfo = number !== 0;
       return 0;
     case S.IPV6_FREEBIND:
       ip.freeBind = number !== 0;

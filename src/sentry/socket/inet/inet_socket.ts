@@ -35,6 +35,8 @@ export const parsed = new InetName();
 /** A socket of AF_INET or AF_INET6: an endpoint of the stack as a file. */
 export abstract class InetSocket<E extends Endpoint = Endpoint> extends SocketFile {
   readonly endpoint: E;
+  /** IP_PKTINFO, IPV6_RECVPKTINFO: datagrams come with where they arrived. */
+  packetInfo = false;
   readonly network: NetworkStack;
 
   constructor(
