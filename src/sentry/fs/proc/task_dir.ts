@@ -81,8 +81,6 @@ function link(place: (task: Task) => Path | null): Maker {
   };
 }
 
-const readOnlyWrite = (_t: Task, _task: Task, _text: string) => -EINVAL;
-
 /** Entries of both kinds of directories, in the order of their listing. */
 const ENTRIES: readonly (readonly [string, Maker])[] = [
   ["fd", (dir) => new FdDir(dir.fs, dir.task)],
@@ -126,7 +124,7 @@ const ENTRIES: readonly (readonly [string, Maker])[] = [
     "oom_score_adj",
     writable((task) => `${task.group.oomScoreAdj}\n`, text.writeOomScoreAdj),
   ],
-  ["loginuid", writable(() => "4294967295", readOnlyWrite)],
+  ["loginuid", writable(() => "4294967295", () => 0)],
   ["sessionid", open(() => "4294967295")],
   ["coredump_filter", writable(() => "00000033\n", () => 0)],
   ["io", guarded(0o400, () => text.IO_TEXT)],
