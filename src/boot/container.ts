@@ -22,6 +22,7 @@ import type { FdTable } from "../sentry/vfs/fd_table.ts";
 import type { FsContext } from "../sentry/vfs/fs_context.ts";
 import type { MountNamespace } from "../sentry/vfs/mount_namespace.ts";
 import { rootContext } from "../sentry/vfs/setup.ts";
+import { makeDeviceNodes } from "./device_nodes.ts";
 import { findExecutable } from "./executable.ts";
 import { HostTerminal } from "./host_terminal.ts";
 import { byteText, credentialsOf, rlimitsOf } from "./process_spec.ts";
@@ -74,6 +75,7 @@ export class Container {
     );
     const root = this.rootContext();
     this.#sysctls = new Sysctls(root, spec.linux?.sysctl);
+    makeDeviceNodes(root, spec, options.log);
     protectPaths(root, spec.linux);
     this.#first = this.prepare(
       spec.process,

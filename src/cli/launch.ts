@@ -63,7 +63,6 @@ export function openBundle({ id, bundle: directory, log }: Launch): Bundle {
   if (spec.linux?.intelRdt !== undefined) ignored.push("linux.intelRdt");
   if (spec.process.scheduler !== undefined) ignored.push("process.scheduler");
   if (spec.process.ioPriority !== undefined) ignored.push("process.ioPriority");
-  if ((spec.linux?.devices ?? []).length > 0) log.debug("linux.devices: host devices are left out");
   if (ignored.length > 0) log.warning(`not carried out by the sandbox: ${ignored.join(", ")}`);
   if ((spec.hooks?.startContainer ?? []).length > 0) {
     const why = "hooks are not run inside of the sandbox";
