@@ -8,7 +8,42 @@ import type { SyscallName } from "../../abi/syscall_numbers.ts";
 export type SupportNotes = { readonly [name in SyscallName]?: string };
 
 /** What is missing in each system call that has a handler which does not do all that Linux does. */
-export const PARTIAL: SupportNotes = {};
+export const PARTIAL: SupportNotes = {
+  clone: "A new time namespace can not be shared with other memory.",
+  clone3: "`set_tid` and CLONE_INTO_CGROUP are refused with EINVAL.",
+  execve: "A set-user-id program gets its ids and capabilities; there are no security modules.",
+  exit_group: "No core file is written; the status says that one would be.",
+  fcntl: "Leases and signals for input and output (F_SETLEASE, O_ASYNC) are refused.",
+  futex:
+    "FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI are refused; priorities are not inherited.",
+  get_mempolicy: "There is one memory node.",
+  getsockopt: "Options that need a netfilter or driver interface are refused.",
+  ioprio_set: "Kept and reported, without effect.",
+  kill: "Permission follows ids and capabilities; there are no security modules.",
+  lseek: "Space that fallocate reserved counts as data for SEEK_DATA.",
+  madvise: "Advice about huge pages, merging and dumps is accepted without effect.",
+  mbind: "There is one memory node.",
+  migrate_pages: "There is one memory node.",
+  mincore: "Pages that were mapped ahead of need count as present.",
+  mlock: "Counted against the limit; the host may still page the memory out.",
+  mlock2: "Counted against the limit; the host may still page the memory out.",
+  mlockall: "Counted against the limit; the host may still page the memory out.",
+  mmap: "Huge pages are refused; a private file mapping may not show later writes to the file.",
+  mount: "Propagation is recorded without effect; overlay can not be mounted by programs.",
+  move_pages: "There is one memory node.",
+  openat2: "RESOLVE_CACHED does an ordinary walk.",
+  prctl: "Seccomp filters for programs are refused with EINVAL.",
+  sched_setaffinity: "Kept and reported, without effect on the host.",
+  sched_setattr: "Kept and reported, without effect on the host.",
+  sched_setparam: "Kept and reported, without effect on the host.",
+  sched_setscheduler: "Kept and reported, without effect on the host.",
+  set_mempolicy: "There is one memory node.",
+  setns: "Mount namespaces without tasks live until the sandbox ends.",
+  setpriority: "Kept and reported, without effect on the host.",
+  setsockopt: "Options that need a netfilter or driver interface are refused.",
+  socket: "AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK (route); the only interface is the loopback.",
+  unshare: "Mount namespaces without tasks live until the sandbox ends.",
+};
 
 const DROPPED = "Linux itself no longer has it, or never had.";
 const NO_SEGMENTS = "Linux does not have it for 64-bit programs either.";
@@ -50,8 +85,6 @@ export const ABSENT: SupportNotes = {
   io_uring_setup: NO_AIO,
   io_uring_enter: NO_AIO,
   io_uring_register: NO_AIO,
-  migrate_pages: NO_NUMA,
-  move_pages: NO_NUMA,
   set_mempolicy_home_node: NO_NUMA,
   landlock_create_ruleset: NO_LSM,
   landlock_add_rule: NO_LSM,
