@@ -94,7 +94,5 @@ export const ABSENT: SupportNotes = {
   lsm_list_modules: NO_LSM,
   map_shadow_stack: "Shadow stacks are not offered to programs.",
   memfd_secret: "Memory of the sandbox cannot be hidden from its kernel.",
-  pkey_alloc: "Protection keys are not offered to programs.",
-  pkey_free: "Protection keys are not offered to programs.",
   sysfs: "The names of file systems are in /proc/filesystems.",
 };
