@@ -30,7 +30,10 @@ export function credentialsOf(process: OciProcess, userNs: UserNamespace): Crede
   creds.permitted = capabilitySet(caps?.permitted);
   creds.effective = capabilitySet(caps?.effective);
   creds.inheritable = capabilitySet(caps?.inheritable);
-  creds.ambient = capabilitySet(caps?.ambient);
+  // capabilities(7): none is ambient that is not both permitted and inheritable.
+  const mayBeAmbient = (name: string) =>
+    caps?.permitted?.includes(name) === true && caps.inheritable?.includes(name) === true;
+  creds.ambient = capabilitySet(caps?.ambient?.filter(mayBeAmbient));
   creds.noNewPrivs = process.noNewPrivileges === true;
   return creds;
 }
