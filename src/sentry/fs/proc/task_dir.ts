@@ -1,6 +1,6 @@
 /** /proc/PID and /proc/PID/task/TID: one table says what is in them. */
 
-import { EACCES, EINVAL, ENOENT, ESRCH } from "../../../abi/errno.ts";
+import { EACCES, ENOENT, ESRCH } from "../../../abi/errno.ts";
 import { direntType, DT_DIR } from "../../../abi/stat.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";

@@ -3,6 +3,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import { FileSystem } from "../../vfs/file_system.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
+import { cpuMask, kilobytes } from "../proc/format.ts";
 import { ProcLink, ProcText, StaticDir, textDir, type TextTree } from "../proc/proc_inode.ts";
 
 /** The range of all processors, as `0-3`. */
@@ -36,6 +37,14 @@ function cpuTree(count: number): TextTree {
     };
   }
   return tree;
+}
+
+function nodeMemory(kernel: Kernel): string {
+  const row = (name: string, bytes: number) =>
+    `Node 0 ${`${name}:`.padEnd(16)}${kilobytes(bytes)}\n`;
+  const total = kernel.frames.limit * 4096;
+  const used = kernel.frames.usedFrames * 4096;
+  return row("MemTotal", total) + row("MemFree", total - used) + row("MemUsed", used);
 }
 
 const LOOPBACK: TextTree = {
@@ -92,7 +101,14 @@ export class SysFileSystem extends FileSystem {
             node: {
               has_cpu: "0\n",
               has_memory: "0\n",
-              node0: { cpulist: `${allCpus(cpus)}\n`, distance: "10\n" },
+              node0: {
+                cpulist: `${allCpus(cpus)}\n`,
+                cpumap: `${cpuMask(new Uint8Array(Math.ceil(cpus / 8)).fill(0xff), cpus)}\n`,
+                distance: "10\n",
+                meminfo: () => nodeMemory(vfs.kernel),
+                numastat: "numa_hit 0\nnuma_miss 0\nnuma_foreign 0\ninterleave_hit 0\n" +
+                  "local_node 0\nother_node 0\n",
+              },
               online: "0\n",
               possible: "0\n",
             },

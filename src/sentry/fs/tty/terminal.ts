@@ -62,7 +62,7 @@ export class Terminal implements LineDisciplineOwner, ControllingTerminal {
   /** TIOCEXCL. */
   exclusive: boolean;
   masterOpen: boolean;
-  /** Open descriptions of the slave that are not hung up. */
+  /** Open descriptions of the slave, dead ones included: the master sees the end when all are closed. */
   slaveOpens: number;
   slaveWasOpened: boolean;
   /** Grows by each hang-up; descriptions of an older one are dead. */
@@ -210,7 +210,6 @@ export class Terminal implements LineDisciplineOwner, ControllingTerminal {
         this.hangUpGroup(foreground);
       }
     }
-    this.slaveOpens = 0;
     this.discipline.flushInput();
     this.queue.notify(ANY);
     this.masterQueue.notify(ANY);

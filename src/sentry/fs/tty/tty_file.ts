@@ -111,7 +111,7 @@ export class TtyFile extends File {
   }
 
   override release(): void {
-    if (!this.hungUp) this.terminal.slaveClosed();
+    this.terminal.slaveClosed();
   }
 }
 
