@@ -1,6 +1,6 @@
 /** One container in a kernel: what is built before its first process, and the processes started in it. */
 
-import { errnoName, errnoText } from "../abi/errno.ts";
+import { ENOENT, ENOTDIR, errnoName, errnoText } from "../abi/errno.ts";
 import type { BootOptions } from "../container/config.ts";
 import { RunscError } from "../container/error.ts";
 import type { ContainerSpec, OciProcess } from "../container/oci_spec.ts";
@@ -21,9 +21,10 @@ import { PlainContext } from "../sentry/vfs/context.ts";
 import type { FdTable } from "../sentry/vfs/fd_table.ts";
 import type { FsContext } from "../sentry/vfs/fs_context.ts";
 import type { MountNamespace } from "../sentry/vfs/mount_namespace.ts";
-import { rootContext } from "../sentry/vfs/setup.ts";
+import { makeDirectories, rootContext } from "../sentry/vfs/setup.ts";
 import { makeDeviceNodes } from "./device_nodes.ts";
 import { findExecutable } from "./executable.ts";
+import { withHome } from "./home_directory.ts";
 import { HostTerminal } from "./host_terminal.ts";
 import { byteText, credentialsOf, rlimitsOf } from "./process_spec.ts";
 import { buildMounts } from "./root_fs.ts";
@@ -35,6 +36,7 @@ import { Sysctls } from "./sysctls.ts";
 export interface PreparedProcess {
   process: OciProcess;
   path: string;
+  envp: string[];
   ctx: PlainContext;
   fs: FsContext;
   files: FdTable;
@@ -77,6 +79,7 @@ export class Container {
     this.#sysctls = new Sysctls(root, spec.linux?.sysctl);
     makeDeviceNodes(root, spec, options.log);
     protectPaths(root, spec.linux);
+    this.#makeWorkingDirectory(root);
     this.#first = this.prepare(
       spec.process,
       this.relay,
@@ -93,6 +96,14 @@ export class Container {
     // A terminal of the host that was made for this container stays raw for good.
     if (console !== null) new HostTerminal(console).makeRaw();
     return relay;
+  }
+
+  /** Images name working directories that they do not hold. */
+  #makeWorkingDirectory(root: PlainContext): void {
+    const path = byteText(this.spec.process.cwd);
+    if (this.kernel.vfs.resolve(root, -100, path) !== -ENOENT) return;
+    // What keeps it from being made is told when it is entered.
+    makeDirectories(this.kernel.vfs, root, path);
   }
 
   /** The kernel's own view of the container's files. */
@@ -113,17 +124,18 @@ export class Container {
     const ctx = new PlainContext(kernel, creds, fs);
     try {
       const cwd = vfs.resolve(ctx, -100, byteText(process.cwd));
-      if (typeof cwd === "number") {
+      const error = typeof cwd === "number" ? -cwd : cwd.dentry.inode?.isDir ? 0 : ENOTDIR;
+      if (typeof cwd === "number" || error !== 0) {
         throw new RunscError({
           what: "cannot change to working directory",
           on: process.cwd,
-          why: errnoText(-cwd),
+          why: errnoText(error),
         });
       }
       fs.setCwd(cwd);
-      const envp = (process.env ?? []).map(byteText);
+      const envp = withHome(vfs, ctx, process.user.uid, (process.env ?? []).map(byteText));
       const path = findExecutable(vfs, ctx, byteText(process.args[0]), envp);
-      return { process, path, ctx, fs, files: openFiles(ctx), relay };
+      return { process, path, envp, ctx, fs, files: openFiles(ctx), relay };
     } catch (error) {
       fs.release();
       throw error;
@@ -145,11 +157,11 @@ export class Container {
     exitWatcher: ExitWatcher | null,
     unkillable = false,
   ): ThreadGroup {
-    const { process, path, ctx, fs, files, relay } = prepared;
+    const { process, path, envp, ctx, fs, files, relay } = prepared;
     const started = startProcess(this.kernel, {
       path,
       argv: process.args.map(byteText),
-      envp: (process.env ?? []).map(byteText),
+      envp,
       creds: ctx.creds,
       rlimits: rlimitsOf(process),
       files,

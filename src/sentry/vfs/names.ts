@@ -230,7 +230,7 @@ export function unlinkAt(vfs: Vfs, ctx: VfsContext, dirfd: number, path: string)
   if (r !== 0) return r;
   const dentry = walk.dentry;
   const inode = dentry.inode;
-  if (mount !== walk.mount) return -EISDIR;
+  if (mount !== walk.mount) return inode?.isDir ? -EISDIR : -EBUSY;
   if (inode === null) return -ENOENT;
   if (walk.trailingSlash) return inode.isDir ? -EISDIR : -ENOTDIR;
   if (mount.readOnly) return -EROFS;

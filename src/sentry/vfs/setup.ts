@@ -63,7 +63,7 @@ export function mountAt(
     const isDir = fs.root.isDir;
     const parent = target.slice(0, Math.max(1, target.lastIndexOf("/")));
     let r = makeDirectories(vfs, ctx, isDir ? target : parent);
-    if (r === 0 && !isDir) r = vfs.mknod(ctx, AT_FDCWD, target, S_IFREG | 0o644, 0);
+    if (r === 0 && !isDir) r = vfs.mknod(ctx, AT_FDCWD, target, S_IFREG | 0o755, 0);
     if (r !== 0) return r;
     at = vfs.resolve(ctx, AT_FDCWD, target);
   }
