@@ -25,7 +25,6 @@ const target = new SendTarget();
 
 /** A UDP, raw or ping socket. */
 export class DatagramInetSocket extends InetSocket<UdpEndpoint | RawEndpoint | PingEndpoint> {
-
   protected override bindEndpoint(name: InetName): number {
     const e = this.endpoint;
     if (e instanceof RawEndpoint) return e.bind(name.address, name.scope);

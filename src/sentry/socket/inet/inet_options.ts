@@ -1,29 +1,19 @@
-/** Options of the levels IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP and IPPROTO_UDP. */
+/** Options of the levels above the socket: IPPROTO_IP and IPPROTO_IPV6 here, TCP in a file of its own. */
 
-import {
-  EADDRNOTAVAIL,
-  EINVAL,
-  ENODEV,
-  ENOENT,
-  ENOPROTOOPT,
-  ENOTCONN,
-  EPERM,
-} from "../../../abi/errno.ts";
+import { EADDRNOTAVAIL, EINVAL, ENODEV, ENOPROTOOPT, ENOTCONN, EPERM } from "../../../abi/errno.ts";
 import { CAP_NET_ADMIN, CAP_NET_RAW } from "../../../abi/capability.ts";
-import { write64 } from "../../../abi/int64.ts";
 import * as S from "../../../abi/socket.ts";
 import { DatagramEndpoint } from "../../../netstack/transport/datagram.ts";
 import { RawEndpoint } from "../../../netstack/transport/raw_endpoint.ts";
-import { tcpInfo } from "../../../netstack/transport/tcp/info.ts";
 import { TcpEndpoint } from "../../../netstack/transport/tcp/endpoint.ts";
 import { UdpEndpoint } from "../../../netstack/transport/udp_endpoint.ts";
 import { readIpv6 } from "../../../netstack/wire/address.ts";
 import type { Task } from "../../kernel/task.ts";
 import { optionIpv4 } from "./inet_address.ts";
 import type { InetSocket } from "./inet_socket.ts";
+import { int, LEVEL } from "./option_values.ts";
+import { getTcp, setTcp } from "./tcp_options.ts";
 
-const SECOND = 1e9;
-const MILLISECOND = 1e6;
 /** Options that are kept and shown, with what they are at first, by level. */
 const KEPT_IP: ReadonlyMap<number, number> = new Map([
   [S.IP_RECVTTL, 0],
@@ -47,20 +37,12 @@ const KEPT_IPV6: ReadonlyMap<number, number> = new Map([
   [S.IPV6_DONTFRAG, 0],
   [S.IPV6_ADDR_PREFERENCES, 0],
 ]);
-/** Levels are told apart in the map of kept values by this factor. */
-const LEVEL = 0x10000;
-
-function int(value: number | boolean): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setInt32(0, Number(value), true);
-  return bytes;
-}
 
 /** getsockopt(2) of a level above the socket. */
 export function getInetOption(s: InetSocket, level: number, name: number): Uint8Array | number {
   switch (level) {
     case S.IPPROTO_TCP:
-      return s.endpoint instanceof TcpEndpoint ? getTcp(s, s.endpoint, name) : -ENOPROTOOPT;
+      return s.endpoint instanceof TcpEndpoint ? getTcp(s.options, s.endpoint, name) : -ENOPROTOOPT;
     case S.IPPROTO_UDP:
       if (!(s.endpoint instanceof UdpEndpoint)) return -ENOPROTOOPT;
       if (name === S.UDP_CORK) return int(s.endpoint.cork);
@@ -88,7 +70,7 @@ export function setInetOption(
   switch (level) {
     case S.IPPROTO_TCP:
       if (!(s.endpoint instanceof TcpEndpoint)) return -ENOPROTOOPT;
-      return setTcp(s, s.endpoint, name, number, value);
+      return setTcp(s.options, s.endpoint, name, number, value);
     case S.IPPROTO_UDP:
       if (!(s.endpoint instanceof UdpEndpoint)) return -ENOPROTOOPT;
       if (name === S.UDP_CORK) return s.endpoint.setCork(number !== 0);
@@ -103,186 +85,6 @@ export function setInetOption(
     default:
       return -ENOPROTOOPT;
   }
-}
-
-// TCP.
-
-function getTcp(s: InetSocket, e: TcpEndpoint, name: number): Uint8Array | number {
-  const settings = e.ctx.settings;
-  switch (name) {
-    case S.TCP_NODELAY:
-      return int(e.noDelay);
-    case S.TCP_CORK:
-      return int(e.cork);
-    case S.TCP_MAXSEG:
-      return int(e.segmentSize);
-    case S.TCP_KEEPIDLE:
-      return int((e.keepIdle || settings.tcpKeepAliveTime) / SECOND);
-    case S.TCP_KEEPINTVL:
-      return int((e.keepInterval || settings.tcpKeepAliveInterval) / SECOND);
-    case S.TCP_KEEPCNT:
-      return int(e.keepCount || settings.tcpKeepAliveProbes);
-    case S.TCP_SYNCNT:
-      return int(e.synCount || settings.tcpSynRetries);
-    case S.TCP_LINGER2:
-      return int(e.linger2 < 0 ? -1 : (e.linger2 || settings.tcpFinTimeout) / SECOND);
-    case S.TCP_DEFER_ACCEPT:
-      return int(e.deferAccept);
-    case S.TCP_WINDOW_CLAMP:
-      return int(e.windowClamp);
-    case S.TCP_QUICKACK:
-      return int(e.quickAckOption);
-    case S.TCP_USER_TIMEOUT:
-      return int(e.userTimeout / MILLISECOND);
-    case S.TCP_NOTSENT_LOWAT:
-      return int(e.notSentLowWater);
-    case S.TCP_FASTOPEN:
-      return int(e.fastOpenQueue);
-    case S.TCP_FASTOPEN_CONNECT:
-      return int(e.fastOpenConnect);
-    case S.TCP_CONGESTION: {
-      const bytes = new Uint8Array(16);
-      const text = e.control.name;
-      for (let i = 0; i < text.length && i < 15; i++) bytes[i] = text.charCodeAt(i);
-      return bytes;
-    }
-    case S.TCP_INFO:
-      return tcpInfoBytes(e);
-    default:
-      return s.options.values.has(S.IPPROTO_TCP * LEVEL + name)
-        ? int(s.options.values.get(S.IPPROTO_TCP * LEVEL + name)!)
-        : -ENOPROTOOPT;
-  }
-}
-
-function setTcp(
-  s: InetSocket,
-  e: TcpEndpoint,
-  name: number,
-  number: number,
-  value: Uint8Array,
-): number {
-  if (name === S.TCP_CONGESTION) {
-    let text = "";
-    for (const byte of value) {
-      if (byte === 0) break;
-      text += String.fromCharCode(byte);
-    }
-    return e.setCongestionControl(text) ? 0 : -ENOENT;
-  }
-  if (value.length < 4) return -EINVAL;
-  switch (name) {
-    case S.TCP_NODELAY:
-      e.setNoDelay(number !== 0);
-      return 0;
-    case S.TCP_CORK:
-      e.setCork(number !== 0);
-      return 0;
-    case S.TCP_MAXSEG:
-      return e.setMaxSegment(number);
-    case S.TCP_KEEPIDLE:
-      if (number < 1 || number > 32767) return -EINVAL;
-      e.setKeepIdle(number * SECOND);
-      return 0;
-    case S.TCP_KEEPINTVL:
-      if (number < 1 || number > 32767) return -EINVAL;
-      e.keepInterval = number * SECOND;
-      return 0;
-    case S.TCP_KEEPCNT:
-      if (number < 1 || number > 127) return -EINVAL;
-      e.keepCount = number;
-      return 0;
-    case S.TCP_SYNCNT:
-      if (number < 1 || number > 127) return -EINVAL;
-      e.synCount = number;
-      return 0;
-    case S.TCP_LINGER2:
-      e.linger2 = number < 0 ? -1 : Math.min(number, 120) * SECOND;
-      return 0;
-    case S.TCP_DEFER_ACCEPT:
-      e.deferAccept = Math.max(number, 0);
-      return 0;
-    case S.TCP_WINDOW_CLAMP:
-      return e.setWindowClamp(number);
-    case S.TCP_QUICKACK:
-      e.setQuickAck(number !== 0);
-      return 0;
-    case S.TCP_USER_TIMEOUT:
-      if (number < 0) return -EINVAL;
-      e.userTimeout = number * MILLISECOND;
-      return 0;
-    case S.TCP_NOTSENT_LOWAT:
-      e.notSentLowWater = number >>> 0;
-      return 0;
-    case S.TCP_FASTOPEN:
-      if (number < 0) return -EINVAL;
-      e.fastOpenQueue = number;
-      return 0;
-    case S.TCP_FASTOPEN_CONNECT:
-      if (number !== 0 && number !== 1) return -EINVAL;
-      e.fastOpenConnect = number === 1;
-      return 0;
-    case S.TCP_THIN_LINEAR_TIMEOUTS:
-    case S.TCP_THIN_DUPACK:
-    case S.TCP_INQ:
-    case S.TCP_TX_DELAY:
-      s.options.values.set(S.IPPROTO_TCP * LEVEL + name, number);
-      return 0;
-    default:
-      return -ENOPROTOOPT;
-  }
-}
-
-/** `struct tcp_info`, up to tcpi_snd_wnd. */
-function tcpInfoBytes(e: TcpEndpoint): Uint8Array {
-  const i = tcpInfo(e);
-  const bytes = new Uint8Array(232);
-  const v = new DataView(bytes.buffer);
-  bytes.set([i.state, i.caState, i.retransmits, i.probes, i.backoff, i.options]);
-  bytes[6] = i.sndWscale | (i.rcvWscale << 4);
-  [
-    i.rto,
-    i.ato,
-    i.sndMss,
-    i.rcvMss,
-    i.unacked,
-    i.sacked,
-    i.lost,
-    i.retrans,
-    0,
-    i.lastDataSent,
-    0,
-    i.lastDataRecv,
-    i.lastAckRecv,
-    i.pmtu,
-    i.rcvSsthresh,
-    i.rtt,
-    i.rttvar,
-    i.sndSsthresh,
-    i.sndCwnd,
-    i.advmss,
-    i.reordering,
-    0,
-    i.rcvSpace,
-    i.totalRetrans,
-  ].forEach((n, k) => v.setUint32(8 + 4 * k, n, true));
-  // Pacing rates stand at 104 and 112.
-  write64(v, 112, Number.MAX_VALUE);
-  write64(v, 120, i.bytesAcked);
-  write64(v, 128, i.bytesReceived);
-  v.setUint32(136, i.segsOut, true);
-  v.setUint32(140, i.segsIn, true);
-  v.setUint32(144, i.notSentBytes, true);
-  v.setUint32(148, i.minRtt, true);
-  v.setUint32(152, i.dataSegsIn, true);
-  v.setUint32(156, i.dataSegsOut, true);
-  v.setUint32(192, i.delivered, true);
-  write64(v, 200, i.bytesSent);
-  write64(v, 208, i.bytesRetrans);
-  v.setUint32(216, i.dsackDups, true);
-  v.setUint32(224, 0, true);
-  v.setUint32(228, i.sndWnd, true);
-  return bytes;
 }
 
 // IP.
