@@ -22,14 +22,32 @@ const ROUTE_HEADER =
   "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\t" +
   "IRTT".padEnd(60) + "\n";
 
+/** A stack that tells of itself; none is there until a program has asked for an internet socket. */
+interface Reporter {
+  report(name: string): string;
+}
+
+function isReporter(stack: unknown): stack is Reporter {
+  return typeof stack === "object" && stack !== null && "report" in stack;
+}
+
 /** The directory for the network namespace of `task`. */
 export function netDir(fs: FileSystem, task: Task): StaticDir {
+  /** A table: its header, and what the stack says, or else what it would say at rest. */
+  const table = (name: string, header: string, atRest = "") => () => {
+    const stack = task.nsproxy.net.stack;
+    return header + (isReporter(stack) ? stack.report(name) : atRest);
+  };
   return textDir(fs, {
     arp: "IP address       HW type     Flags       HW address            Mask     Device\n",
-    dev: DEV_HEADER + "    lo:       0       0    0    0    0     0          0         0" +
-      "        0       0    0    0    0     0       0          0\n",
+    dev: table(
+      "dev",
+      DEV_HEADER,
+      "    lo:       0       0    0    0    0     0          0         0" +
+        "        0       0    0    0    0     0       0          0\n",
+    ),
     dev_mcast: "",
-    if_inet6: "00000000000000000000000000000001 01 80 10 80       lo\n",
+    if_inet6: table("if_inet6", "", "00000000000000000000000000000001 01 80 10 80       lo\n"),
     igmp: "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n",
     ip_tables_names: "",
     ipv6_route: "",
@@ -40,9 +58,9 @@ export function netDir(fs: FileSystem, task: Task): StaticDir {
     protocols: "protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de" +
       " sh ss gs se re sp bi br ha uh gp em\n",
     psched: "000003e8 00000040 000f4240 3b9aca00\n",
-    raw: UDP_HEADER,
-    raw6: UDP6_HEADER,
-    route: ROUTE_HEADER,
+    raw: table("raw", UDP_HEADER),
+    raw6: table("raw6", UDP6_HEADER),
+    route: table("route", ROUTE_HEADER),
     rt_cache: "",
     snmp: "",
     sockstat: "sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\n" +
@@ -50,10 +68,10 @@ export function netDir(fs: FileSystem, task: Task): StaticDir {
     sockstat6: "TCP6: inuse 0\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse 0\n" +
       "FRAG6: inuse 0 memory 0\n",
     softnet_stat: "",
-    tcp: TCP_HEADER,
-    tcp6: TCP6_HEADER,
-    udp: UDP_HEADER,
-    udp6: UDP6_HEADER,
+    tcp: table("tcp", TCP_HEADER),
+    tcp6: table("tcp6", TCP6_HEADER),
+    udp: table("udp", UDP_HEADER),
+    udp6: table("udp6", UDP6_HEADER),
     udplite: UDP_HEADER,
     udplite6: UDP6_HEADER,
     unix: () => unixSocketsText(task.nsproxy.net),

@@ -59,6 +59,7 @@ export abstract class InetSocket<E extends Endpoint = Endpoint> extends SocketFi
     this.endpoint = endpoint;
     endpoint.uid = t.creds.fsuid;
     endpoint.onReadinessChange = (mask) => this.waiters.notify(mask);
+    network.sockets.add(this);
     this.options.sendBuffer = endpoint.sendBufferSize;
     this.options.receiveBuffer = endpoint.receiveBufferSize;
   }
@@ -165,6 +166,7 @@ export abstract class InetSocket<E extends Endpoint = Endpoint> extends SocketFi
   }
 
   override release(): void {
+    this.network.sockets.delete(this);
     this.endpoint.onReadinessChange = null;
     this.endpoint.close();
     this.network.pump();

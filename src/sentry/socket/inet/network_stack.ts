@@ -2,6 +2,8 @@ import { Stack } from "../../../netstack/stack/stack.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { NetNamespace } from "../../kernel/namespaces.ts";
 import { Timer } from "../../kernel/timers.ts";
+import type { InetSocket } from "./inet_socket.ts";
+import { deviceTable, inet6Table, routeTable, socketTable } from "./network_report.ts";
 
 /** Calls the stack when it has something to do. */
 class StackTimer extends Timer {
@@ -23,6 +25,8 @@ class StackTimer extends Timer {
  */
 export class NetworkStack {
   readonly stack: Stack;
+  /** Sockets that are open. */
+  readonly sockets: Set<InetSocket> = new Set();
   private readonly kernel: Kernel;
   private readonly timer: StackTimer;
 
@@ -41,6 +45,22 @@ export class NetworkStack {
   pump(): void {
     this.stack.poll();
     this.schedule(this.stack.nextDeadline());
+  }
+
+  /** What the file `name` of /proc/net says of the stack, without headers. */
+  report(name: string): string {
+    switch (name) {
+      case "dev":
+        return deviceTable(this.stack);
+      case "route":
+        return routeTable(this.stack);
+      case "if_inet6":
+        return inet6Table(this.stack);
+      default: {
+        const v6 = name.endsWith("6");
+        return socketTable(this.sockets, v6 ? name.slice(0, -1) : name, v6);
+      }
+    }
   }
 
   private schedule(deadline: number): void {
