@@ -135,7 +135,7 @@ export function compare(
 }
 
 /** `line 12:  345 Killed` of a shell that runs a script. */
-function withoutPids(text: string): string {
+export function withoutPids(text: string): string {
   return text.replace(/(: line \d+:) +\d+ /g, "$1 PID ");
 }
 
