@@ -12,9 +12,11 @@ import type { FramePool } from "./patch_table.ts";
 
 // hot: poll and resume run at every system call.
 
-/** Bounds of the rounds of the native spin loop before the sentry considers sleeping. */
-const SPIN_MIN = 128;
-const SPIN_MAX = 2048;
+/**
+ * Rounds of the native spin loop before the sentry considers sleeping. Fewer do not pay: where the
+ * host has put stub and sentry on one processor, it is the spinning that has it move one of them.
+ */
+const SPIN_ROUNDS = 2048;
 const STATE = L.S_STATE >> 2;
 const ASLEEP = L.S_ASLEEP >> 2;
 const CMD = L.S_CMD >> 2;
@@ -46,7 +48,6 @@ export class Systrap implements Platform {
   #halves = new Uint32Array(this.#words.buffer);
   /** What the native routine found, see FOUND_*. */
   readonly #found = new Float64Array(FOUND_WORDS);
-  #spinRounds = SPIN_MAX;
   /** Contexts of dead processes, to be returned by the next polls. */
   readonly #dead: SystrapContext[] = [];
   /** Processes in use whose death nobody would tell of. */
@@ -250,11 +251,7 @@ export class Systrap implements Platform {
   }
 
   spin(): SystrapContext | null {
-    const c = this.poll(this.#spinRounds);
-    // Where spinning does not pay, as with programs that compute, the processor is better used.
-    if (c !== null) this.#spinRounds = Math.min(SPIN_MAX, this.#spinRounds << 1);
-    else this.#spinRounds = Math.max(SPIN_MIN, this.#spinRounds >> 1);
-    return c;
+    return this.poll(SPIN_ROUNDS);
   }
 
   #stopped(c: SystrapContext): void {
