@@ -42,6 +42,8 @@ export class PtraceContext implements Context {
   readonly retiring: number[] = [];
   readonly #file = new RegisterFile();
   #dirty = true;
+  /** Where the last stop was a fault taken for an instruction fetch, or -1. */
+  #fetchedAt = -1;
   /** FPU state to set before it runs: of a new thread, or after `writeFpu`. */
   #fpu: Uint8Array<ArrayBuffer> | null;
 
@@ -70,6 +72,7 @@ export class PtraceContext implements Context {
     this.#dirty = false;
     if (event === 0 && signo === SIGTRAP && (status & 0x8000) !== 0) {
       this.sysno = this.#file.words[2 * Reg.ORIG_RAX] | 0;
+      this.#fetchedAt = -1;
       this.stop = Stop.Syscall;
       return true;
     }
@@ -103,7 +106,10 @@ export class PtraceContext implements Context {
       // ptrace does not tell what kind of access it was. What is not mapped is taken for a read; if
       // it was a write, the next fault is about protection and is taken for one.
       this.trapNumber = TRAP_PAGE_FAULT;
-      this.faultIsExec = address === rip;
+      // Where an instruction faults at its own address it may be fetched from there, or write there.
+      // If being able to fetch it did not help, it writes.
+      this.faultIsExec = address === rip && this.#fetchedAt !== rip;
+      this.#fetchedAt = this.faultIsExec && code === SEGV_ACCERR ? rip : -1;
       this.faultIsWrite = code === SEGV_ACCERR && !this.faultIsExec;
       this.errorCode = 4 | (this.faultIsWrite ? 2 : 0) | (code === SEGV_ACCERR ? 1 : 0);
     }
