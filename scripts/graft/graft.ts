@@ -22,6 +22,7 @@ const ARGUMENTS = [
   "--no-lock",
   "--cached-only",
   "--no-check",
+  "--quiet",
   "--ext=js",
 ];
 const ENVIRONMENT = ["DENO_NO_UPDATE_CHECK=1", "DENO_NO_PACKAGE_JSON=1", "RUST_BACKTRACE=0"];
