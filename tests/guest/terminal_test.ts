@@ -47,8 +47,7 @@ same("Ctrl-Z stops the program in front, and it can go on in front and behind", 
   ["started", "\x1a"],
   ["ready> ", "jobs\n"],
   ["ready> ", "bg\n"],
-  ["ready> ", "kill %1; wait\n"],
-  ["ready> ", "jobs; exit\n"],
+  ["ready> ", "jobs -r; kill -KILL %1; exec sh -c 'exit 5'\n"],
 ]);
 
 same("Ctrl-D ends the input, and Ctrl-\\ quits", BASH, [
@@ -85,9 +84,8 @@ same("a resized window tells the program", [
 ]);
 
 same("background jobs that read the terminal are stopped", BASH, [
-  ["ready> ", "set -b; sh -c 'exec cat' & wait $!; echo stopped $?\n"],
-  ["ready> ", "kill -KILL %1; wait 2> /dev/null; echo en''ded\n"],
-  ["ready> ", "exit\n"],
+  ["ready> ", "sh -c 'exec cat' & until jobs -s | grep -q cat; do sleep 0.02; done\n"],
+  ["ready> ", "kill -KILL %1; exec sh -c 'exit 5'\n"],
 ]);
 
 same("python reads lines from a terminal", [
