@@ -37,7 +37,7 @@ export interface GuestOptions {
   platforms?: string[];
   env?: Record<string, string>;
   stdin?: string | Uint8Array;
-  /** Milliseconds for each run; 25,000 without it. */
+  /** Milliseconds for each run; 120,000 without it. */
   timeout?: number;
   /** Whether standard error has to be the same too; it has to without it. */
   stderr?: boolean;
@@ -60,7 +60,7 @@ export async function sandboxed(
 
 function withEnvironment(options: RunOptions): RunOptions {
   return {
-    timeout: 25_000,
+    timeout: 120_000,
     ...options,
     clearEnv: true,
     env: { ...ENVIRONMENT, ...options.env },
