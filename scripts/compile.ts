@@ -9,22 +9,20 @@
 import { storeKeptCode } from "../ffi/kept_code.ts";
 // Declares all the code that is kept.
 import "../src/boot/boot.ts";
+import "../src/cli/command_line.ts";
 import { graft } from "./graft/graft.ts";
-import { asScript, link } from "./graft/parts.ts";
-import { learnCode, learnStartFiles } from "./graft/start_files.ts";
+import { asScript, link, withLoader } from "./graft/parts.ts";
+import { learnCode, learnStartFiles, type Training } from "./graft/start_files.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const ENTRY = `${ROOT}src/cli/main.ts`;
 const OUTPUT = `${ROOT}dist/runsc`;
 
-/** Parts of the program that are loaded only when they are wanted, and a command line that uses each as most do. */
-const PARTS = [
-  { name: "boot.js", specifier: "../boot/boot.ts", training: ["do", "--", "/bin/true"] },
-  {
-    name: "trace.js",
-    specifier: "../boot/trace.ts",
-    training: ["--strace", "do", "--", "/bin/true"],
-  },
+/** Parts of the program that are loaded only when they are wanted, and which of them each may load. */
+const PARTS: { name: string; specifier: string; loads?: string[] }[] = [
+  { name: "cli.js", specifier: "./command_line.ts", loads: ["boot.js", "trace.js"] },
+  { name: "boot.js", specifier: "../boot/boot.ts" },
+  { name: "trace.js", specifier: "../boot/trace.ts" },
 ];
 
 /** Where the specifiers of the parts start. */
@@ -60,16 +58,29 @@ async function bundle(entry: string, external: string[] = []): Promise<string> {
 
 /** The program and its parts. Each part is whole in itself, so what parts share must keep no state. */
 async function bundleAll() {
-  const program = await bundle(ENTRY, PARTS.map((part) => part.specifier));
-  const parts = await Promise.all(PARTS.map(async ({ name, specifier, training }) => {
-    const module = await bundle(new URL(specifier, BASE).pathname);
-    return { name, training, source: asScript(module, { RUNSC_KEPT_CODE: storeKeptCode() }) };
+  const program = await bundle(ENTRY, [PARTS[0].specifier]);
+  const constants = { RUNSC_KEPT_CODE: storeKeptCode() };
+  const parts = await Promise.all(PARTS.map(async ({ name, specifier, loads = [] }) => {
+    const others = PARTS.filter((part) => loads.includes(part.name));
+    const entry = new URL(specifier, BASE).pathname;
+    const module = await bundle(entry, others.map((part) => part.specifier));
+    return { name, source: asScript(link(module, others), constants) };
   }));
-  return {
-    program: link(program, PARTS, "run"),
-    trainee: link(program, PARTS, "learn"),
-    parts,
-  };
+  return { program: link(program, [PARTS[0]]), parts };
+}
+
+/** Command lines that use the program as most do. What they run is what the executable keeps the code of. */
+function trainingCommands(directory: string): Training[] {
+  const bundle = `${directory}/bundle`;
+  Deno.mkdirSync(`${bundle}/rootfs`, { recursive: true });
+  const run = ["--root", `${directory}/root`, "run", "--bundle", bundle, `training-${Deno.pid}`];
+  return [
+    { args: ["do", "--", "/bin/true"] },
+    { args: ["--version"] },
+    { args: ["spec", "--bundle", bundle] },
+    // It has a root file system without a program, which is all the same to most of what happens.
+    { args: run, mayFail: true },
+  ];
 }
 
 /** Builds the executable; resolves to how it was made. */
@@ -79,17 +90,26 @@ export async function compile(output = OUTPUT): Promise<"deno compile" | "graft"
     await runDeno(["compile", "--quiet", "--no-check", "-A", "-o", output, ENTRY]);
     return "deno compile";
   }
-  const { program, trainee, parts } = await bundleAll();
+  const { program, parts } = await bundleAll();
   const deno = await Deno.realPath(Deno.execPath());
-  const training = `${output}.${Deno.pid}.training`;
+  const trainee = `${output}.${Deno.pid}.training`;
+  const directory = await Deno.makeTempDir({ prefix: "runsc-training-" });
   try {
-    graft({ deno, output: training, program: trainee, parts, startFiles: null });
-    const code = new Map(parts.map((p) => [p.name, learnCode(training, p.name, p.training)]));
-    graft({ deno, output: training, program, parts, startFiles: null });
-    const startFiles = learnStartFiles({ executable: training, args: ["--version"], code });
-    graft({ deno, output, program, parts, startFiles });
+    graft({
+      deno,
+      output: trainee,
+      program: withLoader(program, "learn"),
+      parts,
+      startFiles: null,
+    });
+    const code = learnCode(trainee, trainingCommands(directory), directory);
+    const final = withLoader(program, "run");
+    graft({ deno, output: trainee, program: final, parts, startFiles: null });
+    const startFiles = learnStartFiles({ executable: trainee, args: ["--version"], code });
+    graft({ deno, output, program: final, parts, startFiles });
   } finally {
-    await Deno.remove(training).catch(() => {});
+    await Deno.remove(trainee).catch(() => {});
+    await Deno.remove(directory, { recursive: true });
   }
   return "graft";
 }

@@ -35,18 +35,19 @@ export function asScript(bundle: string, constants: Record<string, unknown> = {}
 }
 
 /** Puts the loading of parts in place of their imports. */
-export function link(
-  bundle: string,
-  parts: { name: string; specifier: string }[],
-  mode: "run" | "learn",
-): string {
-  let linked = `const loadPart=${mode === "run" ? loadPart : learnPart};\n${bundle}`;
+export function link(bundle: string, parts: { name: string; specifier: string }[]): string {
+  let linked = bundle;
   for (const { name, specifier } of parts) {
     const pieces = linked.split(`import("${specifier}")`);
     if (pieces.length !== 2) throw new Error(`${specifier} is imported ${pieces.length - 1} times`);
-    linked = pieces.join(`loadPart("${name}")`);
+    linked = pieces.join(`RUNSC_LOAD_PART("${name}")`);
   }
   return linked;
+}
+
+/** Gives the program what loads its parts: as the executable does, or so that the build learns of them. */
+export function withLoader(program: string, mode: "run" | "learn"): string {
+  return `globalThis.RUNSC_LOAD_PART=${mode === "run" ? loadPart : learnPart};\n${program}`;
 }
 
 interface Core {
@@ -74,7 +75,7 @@ function loadPart(name: string): unknown {
   return value;
 }
 
-/** Runs while the executable is made: does the same, and writes the code that V8 has at exit to a file. */
+/** Runs while the executable is made: does the same, and adds to the code that is in a file what V8 has at exit. */
 async function learnPart(name: string): Promise<unknown> {
   const range = Deno.env.get("RUNSC_PARTS")!.split(",").map((part) => part.split(":"))
     .find((part) => part[0] === name)!;
@@ -83,13 +84,18 @@ async function learnPart(name: string): Promise<unknown> {
     Number(range[2]),
   );
   const { default: vm } = await import("node:vm");
+  const { Buffer } = await import("node:buffer");
+  const output = `${Deno.env.get("RUNSC_LEARN")!}/${name}.code`;
+  let known: Uint8Array | null = null;
+  try {
+    known = await Deno.readFile(output);
+  } catch {
+    // This is the first run.
+  }
   const script = new vm.Script(new TextDecoder().decode(bytes), {
     filename: `file:///runsc/${name}`,
+    ...(known === null ? {} : { cachedData: Buffer.from(known) }),
   });
-  const output = Deno.env.get("RUNSC_LEARN")!;
-  addEventListener(
-    "unload",
-    () => Deno.writeFileSync(`${output}/${name}.code`, script.createCachedData()),
-  );
+  addEventListener("unload", () => Deno.writeFileSync(output, script.createCachedData()));
   return script.runInThisContext();
 }

@@ -66,12 +66,18 @@ function takeOverCode(directory: string, options: TrainingOptions): void {
     const select = "SELECT specifier, type, data FROM codecache";
     const update = to.prepare("UPDATE codecache SET data = ? WHERE specifier = ? AND type = ?");
     const compiled = from.prepare(select).all();
+    const forget = to.prepare("DELETE FROM codecache WHERE specifier = ? AND type = ?");
     const missing = new Set(options.code.keys());
     for (const own of to.prepare(select).all()) {
       const part = /^file:\/\/\/runsc\/(.+)$/.exec(String(own.specifier))?.[1];
       const data = part === undefined
         ? compiled.find((row) => row.specifier === own.specifier && row.type === own.type)?.data
         : options.code.get(part);
+      if (part !== undefined && data === undefined) {
+        // What no training wants need not be copied at every start.
+        forget.run(own.specifier, own.type);
+        continue;
+      }
       if (!(data instanceof Uint8Array) || !(own.data instanceof Uint8Array)) continue;
       data.set(own.data.subarray(FLAG_HASH.from, FLAG_HASH.to), FLAG_HASH.from);
       update.run(data, own.specifier, own.type);
@@ -85,15 +91,37 @@ function takeOverCode(directory: string, options: TrainingOptions): void {
   }
 }
 
-/** The code of all functions of a part of the program that run in one run of the executable made for learning. */
-export function learnCode(executable: string, part: string, args: string[]): Uint8Array {
-  const directory = Deno.makeTempDirSync({ prefix: "runsc-training-" });
-  try {
-    run(executable, args, { RUNSC_LEARN: directory, DENO_DIR: directory });
-    return Deno.readFileSync(`${directory}/${part}.code`);
-  } finally {
-    Deno.removeSync(directory, { recursive: true });
+/** A command line to learn from. */
+export interface Training {
+  args: string[];
+  /** Whether it may end with another status than 0. */
+  mayFail?: boolean;
+}
+
+/**
+ * The code, by part of the program, of all functions that run when the executable made for learning runs these command
+ * lines one after another.
+ */
+export function learnCode(
+  executable: string,
+  commands: Training[],
+  directory: string,
+): Map<string, Uint8Array> {
+  const env = { RUNSC_LEARN: directory, DENO_DIR: `${directory}/deno` };
+  for (const { args, mayFail } of commands) {
+    try {
+      run(executable, args, env);
+    } catch (error) {
+      if (!mayFail) throw error;
+    }
   }
+  const code = new Map<string, Uint8Array>();
+  for (const { name } of Deno.readDirSync(directory)) {
+    if (name.endsWith(".code")) {
+      code.set(name.slice(0, -".code".length), Deno.readFileSync(`${directory}/${name}`));
+    }
+  }
+  return code;
 }
 
 function run(executable: string, args: string[], env: Record<string, string>): void {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { graft } from "../../scripts/graft/graft.ts";
-import { asScript, link } from "../../scripts/graft/parts.ts";
+import { asScript, link, withLoader } from "../../scripts/graft/parts.ts";
 import { learnCode, learnStartFiles } from "../../scripts/graft/start_files.ts";
 import { runProgram, runsc, runscPath } from "../support/runsc.ts";
 
@@ -36,10 +36,12 @@ function probePath(): Promise<string> {
     const bare = `${directory}/bare`;
     const parts = [{ name: "library.js", source: asScript(LIBRARY) }];
     const specifiers = [{ name: "library.js", specifier: "./library.ts" }];
-    const trainee = link(PROBE, specifiers, "learn");
-    graft({ deno, output: bare, program: trainee, parts, startFiles: null });
-    const code = new Map([["library.js", learnCode(bare, "library.js", [])]]);
-    const program = link(PROBE, specifiers, "run");
+    const linked = link(PROBE, specifiers);
+    const learning = withLoader(linked, "learn");
+    graft({ deno, output: bare, program: learning, parts, startFiles: null });
+    const code = learnCode(bare, [{ args: [] }, { args: ["x"] }], directory);
+    assert.ok(code.has("library.js"));
+    const program = withLoader(linked, "run");
     graft({ deno, output: bare, program, parts, startFiles: null });
     const startFiles = learnStartFiles({ executable: bare, args: [], code });
     graft({ deno, output: `${directory}/probe`, program, parts, startFiles });
