@@ -8,8 +8,8 @@ const MADV_DONTNEED = 4;
 const DELAY = 300e6;
 
 /**
- * Drops the pages of Deno's own machine code from this process, once. Most were needed for starting only; the others
- * come back from the host's page cache as they are used. Code is never written, so nothing is lost.
+ * Drops the pages of Deno's own machine code and constants from this process, once. Most were needed for starting only;
+ * the others come back from the host's page cache as they are used. None is ever written, so nothing is lost.
  */
 class CodeTrim extends Timer {
   readonly #ranges: readonly (readonly [from: number, to: number])[];
@@ -25,12 +25,14 @@ class CodeTrim extends Timer {
   }
 }
 
-/** Where the executable's code lies, from a text as `/proc/self/maps` has it. */
+/** Where the executable's code and constants lie, from a text as `/proc/self/maps` has it. */
 export function codeRanges(maps: string, executable: string): [from: number, to: number][] {
   const ranges: [number, number][] = [];
   for (const line of maps.split("\n")) {
-    const fields = /^([0-9a-f]+)-([0-9a-f]+) r-xp \S+ \S+ \d+ +(.*)$/.exec(line);
-    if (fields === null || fields[3] !== executable) continue;
+    const fields = /^([0-9a-f]+)-([0-9a-f]+) r-([x-])p ([0-9a-f]+) \S+ \d+ +(.*)$/.exec(line);
+    if (fields === null || fields[5] !== executable) continue;
+    // Constants lie at the file's start; data that was made read-only after it was written does not.
+    if (fields[3] === "-" && parseInt(fields[4], 16) !== 0) continue;
     ranges.push([parseInt(fields[1], 16), parseInt(fields[2], 16)]);
   }
   return ranges;
