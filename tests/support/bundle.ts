@@ -122,7 +122,7 @@ let serial = 0;
 
 /** A name that no other container has. */
 export function containerId(): string {
-  return `test-${Deno.pid}-${serial++}`;
+  return `test-${crypto.randomUUID().slice(0, 8)}-${serial++}`;
 }
 
 /** `runsc run` on a bundle. */
