@@ -63,7 +63,7 @@ for (const [interpreter, script] of SCRIPTS) {
       // Whether Python warns of semaphores at its end depends on which of its processes ends first.
       const plain = (o: Outcome) => ({
         ...o,
-        stderr: withoutPids(o.stderr).replace(/^.*resource_tracker.*\n(  warnings.*\n)?/gm, ""),
+        stderr: withoutPids(o.stderr).replace(/^.*resource_tracker.*\n( {2}warnings.*\n)?/gm, ""),
       });
       assert.deepEqual(plain(actual), plain(expected));
     });
