@@ -227,7 +227,8 @@ export class NativeImage<S extends Record<string, NativeSignature> = Record<neve
   #open(): string {
     if (this.#path === null) {
       const all = openLibrary();
-      if (all !== null) {
+      // The build joins the images that it knows of; another is opened by itself.
+      if (all !== null && [...this.names].every((n) => all.symbols.has(`${this.name}.${n}`))) {
         this.#path = all.path;
         this.#prefix = `${this.name}.`;
         return this.#path;

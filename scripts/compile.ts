@@ -7,7 +7,8 @@
  * @module
  */
 import { storeKeptCode } from "../ffi/kept_code.ts";
-// Declares all the code that is kept.
+// These declare all the code that is kept.
+import "../ffi/spawn_process.ts";
 import "../src/boot/boot.ts";
 import "../src/cli/command_line.ts";
 import { graft } from "./graft/graft.ts";
