@@ -6,7 +6,7 @@ import { spawnProgram, waitProcess } from "../../ffi/spawn_process.ts";
 import { errnoText } from "../abi/errno.ts";
 import { type Bundle, loadBundle } from "../container/bundle.ts";
 import { encodeBytes } from "../container/byte_string.ts";
-import { enterCgroup, removeCgroup } from "../container/cgroups.ts";
+import { enterCgroup, type Entered, removeCgroup } from "../container/cgroups.ts";
 import { checkContainerId } from "../container/container_id.ts";
 import type { SandboxConfig } from "../container/config.ts";
 import { receivePacket, sendPacket } from "../container/control/channel.ts";
@@ -118,13 +118,14 @@ export function writePidFile(path: string | null, pid: number): void {
 }
 
 /** Enters the container's control group as far as the configuration asks for it. */
-export function enterGroup(launch: Launch, bundle: Bundle): ReturnType<typeof enterCgroup> {
+export function enterGroup(launch: Launch, bundle: Bundle, meanwhile = false): Entered {
   const { config, log, id } = launch;
   return enterCgroup(bundle.spec.linux, id, {
     systemd: config.systemdCgroup,
     rootless: config.rootless === "true" || Deno.uid() !== 0,
     warn: (message) => log.warning(message),
     record: (directories) => recordCgroups(config.root, id, directories),
+    meanwhile,
   });
 }
 

@@ -19,13 +19,18 @@ export async function loadSandbox(config: Pick<SandboxConfig, "strace">) {
   return { bootContainer, openTrace };
 }
 
-/** Runs a container to its end; resolves to its exit status, 128+N when signal N ended it. */
+/**
+ * Runs a container to its end; resolves to its exit status, 128+N when signal N ended it. It is started when `entered`
+ * has resolved; the code is loaded meanwhile.
+ */
 export async function runSandbox(
   spec: ContainerSpec,
   config: SandboxConfig,
   options: BootOptions,
+  entered: Promise<void> | null = null,
 ): Promise<number> {
   const { bootContainer, openTrace } = await loadSandbox(config);
   releaseStartFiles();
+  await entered;
   return bootContainer(spec, config, options, openTrace?.(options) ?? null);
 }

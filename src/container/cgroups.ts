@@ -82,6 +82,15 @@ function groupPath(linux: OciLinux | undefined, id: string, systemd: boolean): s
   return parts.length === 0 ? null : `/${parts.join("/")}`;
 }
 
+/** A control group that was made and entered. */
+export interface Entered {
+  /** Its directories by controller. */
+  directories: Record<string, string>;
+  leave: () => void;
+  /** Resolves when the process is in the group; rejects if it cannot get there, with nothing left behind. */
+  entered: Promise<void>;
+}
+
 /**
  * Makes the control group of a container, sets its limits and enters it. Returns the group's directories by controller
  * and the way back. Without the rights to do so nothing happens, unless limits were asked for.
@@ -95,9 +104,11 @@ export function enterCgroup(
     warn: (message: string) => void;
     /** Told what is about to be made, so that it can be removed whatever happens then. */
     record: (directories: Record<string, string>) => void;
+    /** Whether the process goes on while it enters, which takes the kernel 10 ms; `entered` tells when it is there. */
+    meanwhile?: boolean;
   },
-): { directories: Record<string, string>; leave: () => void } {
-  const none = { directories: {}, leave: () => {} };
+): Entered {
+  const none = { directories: {}, leave: () => {}, entered: Promise.resolve() };
   const path = groupPath(linux, id, options.systemd);
   if (path === null) return none;
   const directories: Record<string, string> = {};
@@ -105,6 +116,14 @@ export function enterCgroup(
   const leave = () => {
     for (const procs of back) tryWrite(procs, "0");
   };
+  const giveUp = (error: unknown) => {
+    leave();
+    removeCgroup(directories);
+    if (!options.rootless) throw error;
+    options.warn(`no control group: ${error instanceof Error ? error.message : error}`);
+    for (const name of Object.keys(directories)) delete directories[name];
+  };
+  const doors: string[] = [];
   try {
     const relative = linux?.cgroupsPath?.startsWith("/") === false && !options.systemd;
     const baseOf = (hierarchy: Hierarchy) =>
@@ -118,19 +137,32 @@ export function enterCgroup(
     for (const hierarchy of hierarchies()) {
       const directory = directories[hierarchy.controllers[0]];
       if (directory === undefined) continue;
-      write(`${directory}/cgroup.procs`, "0");
+      doors.push(`${directory}/cgroup.procs`);
       back.push(`${hierarchy.mount}${hierarchy.own}/cgroup.procs`);
     }
-  } catch (error) {
-    leave();
-    removeCgroup(directories);
-    if (options.rootless) {
-      options.warn(`no control group: ${error instanceof Error ? error.message : error}`);
-      return none;
+    if (options.meanwhile) {
+      const entered = enterAll(doors).catch(giveUp);
+      // Whoever waits hears of a failure; until then it is not left unhandled.
+      entered.catch(() => {});
+      return { directories, leave, entered };
     }
-    throw error;
+    for (const door of doors) write(door, "0");
+  } catch (error) {
+    giveUp(error);
+    return none;
   }
-  return { directories, leave };
+  return { directories, leave, entered: Promise.resolve() };
+}
+
+/** Enters groups on another thread, while this one goes on. */
+async function enterAll(doors: readonly string[]): Promise<void> {
+  for (const door of doors) {
+    try {
+      await Deno.writeTextFile(door, "0", { create: false });
+    } catch (error) {
+      throw new RunscError({ what: "cannot write 0 to", on: door, why: reasonOf(error) });
+    }
+  }
 }
 
 function makeGroup(hierarchy: Hierarchy, base: string, path: string): void {

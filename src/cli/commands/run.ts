@@ -2,7 +2,7 @@ import * as libc from "../../../ffi/libc.ts";
 import { hostKill, HostSignals } from "../../../ffi/signals.ts";
 import { waitProcess } from "../../../ffi/spawn_process.ts";
 import type { Bundle } from "../../container/bundle.ts";
-import { removeCgroup } from "../../container/cgroups.ts";
+import { type Entered, removeCgroup } from "../../container/cgroups.ts";
 import { listenIn } from "../../container/control/client.ts";
 import { RunscError } from "../../container/error.ts";
 import { runLateHooks } from "../../container/hooks.ts";
@@ -108,11 +108,10 @@ async function runHere(launch: Launch, bundle: Bundle, keep: boolean): Promise<n
   const lock = ContainerLock.create(config.root, id);
   const warn = (message: string) => log.warning(message);
   const state = newState(id, bundle, Deno.pid, {});
-  let leave = () => {};
+  let group: Entered | null = null;
   let started = false;
   try {
-    const group = enterGroup(launch, bundle);
-    leave = group.leave;
+    group = enterGroup(launch, bundle, true);
     state.cgroups = group.directories;
     const control = listenIn(directoryOf(config.root, id));
     const { path, rootfs, spec } = bundle;
@@ -141,9 +140,9 @@ async function runHere(launch: Launch, bundle: Bundle, keep: boolean): Promise<n
       protectInit: true,
       preserveFds: launch.preserveFds,
       log,
-    });
+    }, group.entered);
     libc.close(control);
-    leave();
+    group.leave();
     if (!keep) {
       using _lock = ContainerLock.take(config.root, id);
       removeContainer(config.root, state, log);
@@ -151,7 +150,8 @@ async function runHere(launch: Launch, bundle: Bundle, keep: boolean): Promise<n
     return status;
   } catch (error) {
     if (!started) {
-      leave();
+      await group?.entered.catch(() => {});
+      group?.leave();
       removeCgroup(state.cgroups);
       removeDirectory(config.root, id);
     }
