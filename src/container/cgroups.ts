@@ -5,9 +5,11 @@
  * @module
  */
 
+import { writeInBackground } from "../../ffi/background_write.ts";
 import * as libc from "../../ffi/libc.ts";
+import { cstr } from "../../ffi/syscall.ts";
 import { ENOENT } from "../abi/errno.ts";
-import { AT_FDCWD, AT_REMOVEDIR } from "../abi/fcntl.ts";
+import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_WRONLY } from "../abi/fcntl.ts";
 import { reasonOf, RunscError } from "./error.ts";
 import type { OciLinux } from "./oci_spec.ts";
 
@@ -154,15 +156,16 @@ export function enterCgroup(
   return { directories, leave, entered: Promise.resolve() };
 }
 
-/** Enters groups on another thread, while this one goes on. */
+/** Enters groups on other threads, while this one goes on. */
 async function enterAll(doors: readonly string[]): Promise<void> {
-  for (const door of doors) {
-    try {
-      await Deno.writeTextFile(door, "0", { create: false });
-    } catch (error) {
-      throw new RunscError({ what: "cannot write 0 to", on: door, why: reasonOf(error) });
-    }
-  }
+  const self = new TextEncoder().encode("0");
+  await Promise.all(doors.map(async (door) => {
+    const fd = libc.open(cstr(door), O_WRONLY | O_CLOEXEC, 0);
+    const entered = fd >= 0 && await writeInBackground(fd, self);
+    if (fd >= 0) libc.close(fd);
+    // Another try tells what is wrong.
+    if (!entered) write(door, "0");
+  }));
 }
 
 function makeGroup(hierarchy: Hierarchy, base: string, path: string): void {
