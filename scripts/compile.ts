@@ -12,6 +12,7 @@ import "../ffi/spawn_process.ts";
 import "../src/boot/boot.ts";
 import "../src/cli/command_line.ts";
 import { graft } from "./graft/graft.ts";
+import { makeLazy } from "./graft/lazy_modules.ts";
 import { asScript, link, withLoader } from "./graft/parts.ts";
 import { learnCode, learnStartFiles, type Training } from "./graft/start_files.ts";
 
@@ -41,17 +42,26 @@ async function runDeno(args: string[]): Promise<void> {
 }
 
 /**
- * Bundles a module and all it imports into one. The second pass sees as one module what the first has put together, and
- * so leaves out what calls of functions without side effects, declared elsewhere, gave a name that nobody uses.
+ * Bundles a module and all it imports into one; what is imported lazily stays lazy in it. The first pass makes pieces of
+ * it. The second sees modules that belong together as one, and so leaves out what calls of functions without side effects,
+ * declared elsewhere, gave a name that nobody uses.
  */
 async function bundle(entry: string, external: string[] = []): Promise<string> {
   const directory = await Deno.makeTempDir({ prefix: "runsc-bundle-" });
-  const without = external.flatMap((specifier) => ["--external", specifier]);
-  const flags = ["bundle", "--quiet", "--no-check", "--platform=deno", ...without, "-o"];
+  const flags = ["bundle", "--quiet", "--no-check", "--platform=deno"];
+  flags.push(...external.flatMap((specifier) => ["--external", specifier]));
   try {
-    await runDeno([...flags, `${directory}/whole.js`, entry]);
-    await runDeno([...flags, `${directory}/small.js`, "--minify", `${directory}/whole.js`]);
-    return await Deno.readTextFile(`${directory}/small.js`);
+    await runDeno([...flags, "--code-splitting", "--outdir", directory, entry]);
+    const pieces = new Map<string, string>();
+    for (const { name } of Deno.readDirSync(directory)) {
+      pieces.set(name, Deno.readTextFileSync(`${directory}/${name}`));
+    }
+    for (const [name, text] of makeLazy(pieces)) {
+      Deno.writeTextFileSync(`${directory}/${name}`, text);
+    }
+    const main = `${directory}/${entry.slice(entry.lastIndexOf("/") + 1).replace(/\.ts$/, ".js")}`;
+    await runDeno([...flags, "--minify", "-o", `${directory}/whole.js`, main]);
+    return await Deno.readTextFile(`${directory}/whole.js`);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

@@ -3,6 +3,8 @@
  * can keep what has been compiled when it has run for a while, which is what the next run will want, and no more.
  */
 
+import { exportedNames } from "./lazy_modules.ts";
+
 /** A script that the program loads when it wants it. */
 export interface Part {
   name: string;
@@ -19,10 +21,7 @@ const EXPORTS = /export\s*\{([^{}]*)\};?\s*$/;
 export function asScript(bundle: string, constants: Record<string, unknown> = {}): string {
   const match = EXPORTS.exec(bundle);
   if (match === null) throw new Error("a part of the program exports nothing");
-  const names = match[1].split(",").map((name) => {
-    const [own, exported = own] = name.trim().split(/\s+as\s+/);
-    return `${exported}: ${own}`;
-  });
+  const names = exportedNames(match[1]).map(({ own, exported }) => `${exported}: ${own}`);
   const body = bundle.slice(0, match.index);
   // V8 needs half the memory for text that is all ASCII, and reads it faster.
   const ascii = body.replace(
