@@ -56,9 +56,11 @@ class OciRuntime implements Runtime {
 export function findRuntimes(own: string, state: string, all: boolean): Runtime[] {
   const runtimes: Runtime[] = [new NativeRuntime()];
   const root = (name: string) => ["--root", `${state}/${name}`];
-  runtimes.push(new OciRuntime("runsc", "runsc", [own, ...root("own")]));
+  // Without control groups, as the other sandbox here is run.
+  const flags = ["--ignore-cgroups"];
+  runtimes.push(new OciRuntime("runsc", "runsc", [own, ...root("own"), ...flags]));
   if (all) {
-    const base = [own, ...root("own-ptrace"), "--platform", "ptrace"];
+    const base = [own, ...root("own-ptrace"), "--platform", "ptrace", ...flags];
     runtimes.push(new OciRuntime("runsc-ptrace", "runsc, ptrace", base));
   }
   const runc = findProgram("runc", () => true);

@@ -44,6 +44,10 @@ export const GLOBAL_FLAGS = {
     default: "auto",
     description: "whether to do without the rights of root",
   },
+  "ignore-cgroups": {
+    kind: "switch",
+    description: "make no control group, and apply no limits of resources",
+  },
   "systemd-cgroup": { kind: "switch", description: "let systemd make the control groups" },
   help: { kind: "switch", alias: "h", description: "print help" },
   version: { kind: "switch", alias: "v", description: "print the version" },
@@ -62,6 +66,7 @@ export function configOf(flags: FlagValues<typeof GLOBAL_FLAGS>): SandboxConfig 
     logFormat: flags["log-format"],
     rootless: flags.rootless,
     systemdCgroup: flags["systemd-cgroup"],
+    ignoreCgroups: flags["ignore-cgroups"],
   };
 }
 

@@ -24,6 +24,8 @@ export interface SandboxConfig {
   logFormat: typeof LOG_FORMATS[number];
   rootless: typeof ROOTLESS[number];
   systemdCgroup: boolean;
+  /** Make and enter no control group; limits of resources are then not applied. */
+  ignoreCgroups: boolean;
 }
 
 /** What one start of a container needs beside its specification. */
