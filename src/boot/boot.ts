@@ -35,7 +35,7 @@ import { HostTerminal } from "./host_terminal.ts";
 import { confineSentry } from "./sentry_filter.ts";
 import { enterOwnRoot } from "./own_root.ts";
 import { createPlatform } from "./platform.ts";
-import { byteText } from "./process_spec.ts";
+import { byteText, dropCapability } from "./process_spec.ts";
 
 export { adoptArena } from "../../ffi/arena.ts";
 
@@ -99,13 +99,19 @@ async function runContainer(
   kernel: Kernel,
   trace: SyscallTrace | null,
 ): Promise<number> {
+  if (!config.netRaw) dropCapability(spec.process, "CAP_NET_RAW");
   const poller = new HostPoller(kernel.platform.wakeFd);
   new DeathWatch(kernel.platform, poller);
   registerMemoryFileSystems(kernel.vfs);
   registerDevices(kernel);
   registerProc(kernel);
   registerSys(kernel);
+  // Before the container's root takes the place of the host's, where the namespace has its name.
+  const network = usesHostNetwork(spec, config, options)
+    ? (await import("./network/host_network.ts")).openHostNetwork(spec, config, options)
+    : null;
   const container = new Container(kernel, poller, spec, options);
+  container.network = network;
   const { relay } = container;
   const forwarding = new SignalForwarding(poller, relay === null ? null : () => relay.resize());
   const traceSwitch = trace === null ? null : new TraceSwitch(trace);
@@ -130,6 +136,21 @@ async function runContainer(
   return status;
 }
 
+/** Whether there is anything on the host that the container's network could be joined to. */
+function usesHostNetwork(
+  spec: ContainerSpec,
+  config: SandboxConfig,
+  options: BootOptions,
+): boolean {
+  if (config.network === "none") return false;
+  const wanted = spec.linux?.namespaces?.find(({ type }) => type === "network");
+  if (wanted === undefined) return false;
+  // Who has a new namespace to be filled does so between creation and start, or by a hook.
+  const { prestart, createRuntime } = spec.hooks ?? {};
+  return (wanted.path ?? "") !== "" || options.waitForStart ||
+    (prestart ?? []).length + (createRuntime ?? []).length > 0;
+}
+
 async function waitForInit(
   container: Container,
   loop: RunLoop,
@@ -140,7 +161,7 @@ async function waitForInit(
   const host = relay !== null && options.console === null ? new HostTerminal(0) : null;
   host?.makeRaw();
   try {
-    const confined = confineSentry(kernel.platform.name);
+    const confined = confineSentry(kernel.platform.name, container.network?.linked ?? false);
     if (confined < 0) {
       throw new RunscError({
         what: "cannot confine the sandbox process",

@@ -43,6 +43,14 @@ export interface PreparedProcess {
   relay: ConsoleRelay | null;
 }
 
+/** The network of the host that a container is joined to. */
+export interface ContainerNetwork {
+  /** Whether an interface of the host is in use. */
+  readonly linked: boolean;
+  /** Joins it; called once, right before the first process starts. */
+  join(container: Container): void;
+}
+
 /** A container. */
 export class Container {
   readonly kernel: Kernel;
@@ -56,6 +64,7 @@ export class Container {
   readonly #sysctls: Sysctls;
   /** Null until it has started. */
   init: ThreadGroup | null = null;
+  network: ContainerNetwork | null = null;
 
   /** Builds everything up to the first process. */
   constructor(kernel: Kernel, poller: HostPoller, spec: ContainerSpec, options: BootOptions) {
@@ -144,6 +153,7 @@ export class Container {
 
   /** Starts the first process. */
   start(): ThreadGroup {
+    this.network?.join(this);
     const init = this.run(this.#first, null, this.options.protectInit);
     // Before its first instruction, as all of this happens in one turn of the loop.
     this.#sysctls.apply(init.leader);

@@ -54,3 +54,11 @@ export function byteText(s: string): string {
   const bytes = encodeBytes(s);
   return bytesToString(bytes, 0, bytes.length);
 }
+
+/** Takes a capability from a process, whatever its specification says. */
+export function dropCapability(process: OciProcess, name: string): void {
+  for (const names of Object.values(process.capabilities ?? {})) {
+    const i = names.indexOf(name);
+    if (i >= 0) names.splice(i, 1);
+  }
+}

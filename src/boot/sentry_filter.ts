@@ -124,10 +124,13 @@ const CONTROL = [
 /** Stub processes: to interrupt and to bury them. */
 const STUBS = [SYS.kill, SYS.pidfd_open, SYS.tgkill, SYS.wait4];
 
-/** Puts the process under its filter; 0 or a negative errno. */
-export function confineSentry(platform: string): number {
+/** Frames of the host's interfaces, many with one call. */
+const LINK = [SYS.recvmmsg, SYS.sendmmsg];
+
+/** Puts the process under its filter; 0 or a negative errno. `link` is whether it has an interface of the host. */
+export function confineSentry(platform: string, link: boolean): number {
   const rules: Rule[] = [
-    { nr: [...RUNTIME, ...FILES, ...CONTROL, ...STUBS], action: ALLOW },
+    { nr: [...RUNTIME, ...FILES, ...CONTROL, ...STUBS, ...(link ? LINK : [])], action: ALLOW },
     // Threads of this process, no processes. clone3 hides its flags from a filter: ENOSYS has the C
     // library take clone.
     {
@@ -148,6 +151,7 @@ export const ADMITTED: readonly number[] = [
   ...FILES,
   ...CONTROL,
   ...STUBS,
+  ...LINK,
   SYS.clone,
   SYS.ptrace,
 ];

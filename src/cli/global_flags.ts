@@ -1,4 +1,11 @@
-import { LOG_FORMATS, NETWORKS, OVERLAYS, PLATFORMS, ROOTLESS } from "../container/config.ts";
+import {
+  LOG_FORMATS,
+  NETWORKS,
+  OVERLAYS,
+  PLATFORMS,
+  ROOTLESS,
+  SWITCHED,
+} from "../container/config.ts";
 import type { SandboxConfig } from "../container/config.ts";
 import type { FlagDeclarations, FlagValues } from "./flags.ts";
 
@@ -21,6 +28,24 @@ export const GLOBAL_FLAGS = {
     choices: NETWORKS,
     default: "sandbox",
     description: "what the container sees as its network",
+  },
+  "net-raw": {
+    kind: "value",
+    choices: SWITCHED,
+    default: "true",
+    description: "whether the container may have raw sockets, if its capabilities say so",
+  },
+  gso: {
+    kind: "value",
+    choices: SWITCHED,
+    default: "true",
+    description: "whether TCP packets larger than the MTU go to the host's interface",
+  },
+  "log-packets": { kind: "switch", description: "print every packet from and to the host" },
+  pcap: {
+    kind: "value",
+    metavar: "FILE",
+    description: "file to write every packet from and to the host to, as tcpdump reads it",
   },
   overlay: {
     kind: "value",
@@ -59,6 +84,10 @@ export function configOf(flags: FlagValues<typeof GLOBAL_FLAGS>): SandboxConfig 
     root: flags.root ?? defaultRoot(),
     platform: flags.platform,
     network: flags.network,
+    netRaw: flags["net-raw"] === "true",
+    gso: flags.gso === "true",
+    logPackets: flags["log-packets"],
+    pcap: flags.pcap,
     overlay: flags.overlay,
     strace: flags.strace,
     debug: flags.debug,

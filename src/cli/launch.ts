@@ -261,6 +261,10 @@ function globalFlags(config: SandboxConfig): string[] {
     config.logFormat,
   ];
   if (config.log !== null) flags.push("--log", config.log);
+  if (!config.netRaw) flags.push("--net-raw", "false");
+  if (!config.gso) flags.push("--gso", "false");
+  if (config.logPackets) flags.push("--log-packets");
+  if (config.pcap !== null) flags.push("--pcap", config.pcap);
   if (config.debug) flags.push("--debug");
   if (config.strace) flags.push("--strace");
   if (config.systemdCgroup) flags.push("--systemd-cgroup");

@@ -6,6 +6,8 @@ export const PLATFORMS = ["auto", "systrap", "ptrace", "kvm"] as const;
 export const NETWORKS = ["sandbox", "none", "host"] as const;
 /** Where writes to the root file system go. */
 export const OVERLAYS = ["auto", "none", "memory"] as const;
+/** Values of flags that are on unless they are turned off. */
+export const SWITCHED = ["true", "false"] as const;
 export const LOG_FORMATS = ["text", "json"] as const;
 export const ROOTLESS = ["auto", "true", "false"] as const;
 
@@ -15,6 +17,14 @@ export interface SandboxConfig {
   root: string;
   platform: typeof PLATFORMS[number];
   network: typeof NETWORKS[number];
+  /** Whether the container keeps the right to raw sockets, if its specification gives it. */
+  netRaw: boolean;
+  /** Whether TCP packets that are larger than the MTU are handed to the host. */
+  gso: boolean;
+  /** Print every packet from and to the host. */
+  logPackets: boolean;
+  /** File that every packet from and to the host is written to, or null. */
+  pcap: string | null;
   overlay: typeof OVERLAYS[number];
   /** Print every system call of the container. */
   strace: boolean;

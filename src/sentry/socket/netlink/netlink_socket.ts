@@ -24,7 +24,7 @@ import type { Message } from "../message.ts";
 import { SocketFile } from "../socket_file.ts";
 import { takeDatagram } from "../unix/packet_queue.ts";
 import { Datagram, DatagramQueue } from "../unix/unix_queue.ts";
-import { NetlinkWriter } from "./netlink_message.ts";
+import { NetlinkWriter } from "../../../abi/netlink_message.ts";
 import { dump, writeLink } from "./route_dump.ts";
 
 const HEADER_SIZE = 16;

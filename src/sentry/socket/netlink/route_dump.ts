@@ -7,7 +7,7 @@ import type { RouteEntry } from "../../../netstack/network/route.ts";
 import type { Stack } from "../../../netstack/stack/stack.ts";
 import type { IpAddress } from "../../../netstack/wire/address.ts";
 import { putIpv6 } from "../inet/inet_address.ts";
-import type { NetlinkWriter } from "./netlink_message.ts";
+import type { NetlinkWriter } from "../../../abi/netlink_message.ts";
 
 const IFF_RUNNING = 0x40;
 const IFF_LOWER_UP = 0x10000;
