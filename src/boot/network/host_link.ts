@@ -79,7 +79,10 @@ function addLink(
     received: () => network.pump(),
     segmentation: init.segmentation,
   });
-  const at = stack.addInterface(link.name, init.wrap === null ? device : init.wrap(device, link.name));
+  const at = stack.addInterface(
+    link.name,
+    init.wrap === null ? device : init.wrap(device, link.name),
+  );
   if (typeof at === "number") {
     init.kernel.log.warn(`interface ${link.name} is left out: ${errnoName(-at)}`);
     return null;

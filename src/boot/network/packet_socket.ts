@@ -25,7 +25,11 @@ export function openPacketSocket(index: number, name: string): number {
   const check = (r: number) => {
     if (r >= 0) return;
     if (fd >= 0) libc.close(fd);
-    throw new RunscError({ what: "cannot open the network interface", on: name, why: errnoText(-r) });
+    throw new RunscError({
+      what: "cannot open the network interface",
+      on: name,
+      why: errnoText(-r),
+    });
   };
   check(fd);
   const word = new Uint8Array(4);

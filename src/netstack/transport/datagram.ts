@@ -112,6 +112,7 @@ export abstract class DatagramEndpoint extends Endpoint {
       return false;
     }
     packet.retain();
+    if (this.stampsPackets) packet.timestamp = ctx.clock.realtime();
     this.queued += size;
     ctx.socketMemory += size;
     this.queue.push(packet);

@@ -37,6 +37,8 @@ export abstract class Endpoint extends Binding {
   sendBufferSize: number;
   receiveBufferSize: number;
   closed = false;
+  /** SO_TIMESTAMP: datagrams are told with the time of their coming in. */
+  stampsPackets = false;
   private cachedRoute: Route | null = null;
 
   constructor(ctx: NetContext, output: IpOutput, isV6: boolean) {

@@ -10,6 +10,8 @@ import type { SocketFile } from "./socket_file.ts";
 /** Size of both buffers at first (net.core.wmem_default), and the most one may ask for. */
 export const DEFAULT_BUFFER = 212992;
 const MAX_BUFFER = 212992;
+/** The most that one may have who needs not ask (SO_RCVBUFFORCE). */
+const MAX_FORCED = 16 << 20;
 const MIN_SEND_BUFFER = 4608;
 const MIN_RECEIVE_BUFFER = 2304;
 
@@ -218,12 +220,18 @@ export function setCommonOption(
     case S.SO_SNDBUFFORCE:
       if (name === S.SO_SNDBUFFORCE && !t.creds.capable(CAP_NET_ADMIN)) return -EPERM;
       // Linux doubles what is asked for, to leave room for its bookkeeping.
-      o.sendBuffer = Math.max(Math.min(number >>> 0, MAX_BUFFER) * 2, MIN_SEND_BUFFER);
+      o.sendBuffer = Math.max(
+        Math.min(number >>> 0, name === S.SO_SNDBUF ? MAX_BUFFER : MAX_FORCED) * 2,
+        MIN_SEND_BUFFER,
+      );
       break;
     case S.SO_RCVBUF:
     case S.SO_RCVBUFFORCE:
       if (name === S.SO_RCVBUFFORCE && !t.creds.capable(CAP_NET_ADMIN)) return -EPERM;
-      o.receiveBuffer = Math.max(Math.min(number >>> 0, MAX_BUFFER) * 2, MIN_RECEIVE_BUFFER);
+      o.receiveBuffer = Math.max(
+        Math.min(number >>> 0, name === S.SO_RCVBUF ? MAX_BUFFER : MAX_FORCED) * 2,
+        MIN_RECEIVE_BUFFER,
+      );
       break;
     case S.SO_RCVLOWAT:
       o.lowWater = number < 0 ? 0x7fffffff : Math.max(number, 1);

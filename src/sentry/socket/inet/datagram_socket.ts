@@ -1,27 +1,21 @@
 // hot: every UDP datagram passes here.
 
 import { EDESTADDRREQ, EINVAL, ENOTCONN } from "../../../abi/errno.ts";
-import {
-  AF_UNSPEC,
-  IP_PKTINFO,
-  IPPROTO_IP,
-  IPPROTO_IPV6,
-  IPV6_PKTINFO,
-  MSG_TRUNC,
-  SO_BROADCAST,
-} from "../../../abi/socket.ts";
+import { AF_UNSPEC, MSG_ERRQUEUE, MSG_TRUNC, SO_BROADCAST } from "../../../abi/socket.ts";
 import { ReceiveInfo } from "../../../netstack/transport/datagram.ts";
 import type { PingEndpoint } from "../../../netstack/transport/ping.ts";
 import { RawEndpoint } from "../../../netstack/transport/raw_endpoint.ts";
-import { SendTarget, type UdpEndpoint } from "../../../netstack/transport/udp_endpoint.ts";
+import { SendTarget, UdpEndpoint } from "../../../netstack/transport/udp_endpoint.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { IoBuffer } from "../../mm/io_buffer.ts";
 import type { Message } from "../message.ts";
-import { familyOf, inetAddress, type InetName, putIpv6 } from "./inet_address.ts";
+import { readChanges, receiveError, SendChanges, tellAncillary } from "./ancillary.ts";
+import { familyOf, inetAddress, type InetName } from "./inet_address.ts";
 import { InetSocket, parsed } from "./inet_socket.ts";
 
 const info = new ReceiveInfo();
 const target = new SendTarget();
+const changes = new SendChanges();
 
 /** A UDP, raw or ping socket. */
 export class DatagramInetSocket extends InetSocket<UdpEndpoint | RawEndpoint | PingEndpoint> {
@@ -63,35 +57,45 @@ export class DatagramInetSocket extends InetSocket<UdpEndpoint | RawEndpoint | P
     } else if (!e.connected) {
       return -EDESTADDRREQ;
     }
+    if (message.control !== null) return this.sendChanged(io, message, to);
     return this.after(e.send(io, io.remaining, message.flags, to));
   }
 
+  /** A send with control messages. */
+  private sendChanged(io: IoBuffer, message: Message, given: SendTarget | null): number {
+    const e = this.endpoint;
+    const r = readChanges(this, message, changes);
+    if (r < 0) return r;
+    let to = given;
+    if (to === null) {
+      to = target;
+      to.address = e.remote;
+      to.port = e.remotePort;
+      to.index = 0;
+      to.source = null;
+    }
+    changes.apply(to);
+    if (changes.segmentSize < 0 || !(e instanceof UdpEndpoint)) {
+      return this.after(e.send(io, io.remaining, message.flags, to));
+    }
+    const before = e.segmentSize;
+    e.segmentSize = changes.segmentSize;
+    const n = e.send(io, io.remaining, message.flags, to);
+    e.segmentSize = before;
+    return this.after(n);
+  }
+
   override receive(_t: Task, io: IoBuffer, message: Message): number {
+    if ((message.flags & MSG_ERRQUEUE) !== 0) {
+      return receiveError(this, this.endpoint, io, message);
+    }
     const n = this.endpoint.receive(io, io.remaining, message.flags & ~MSG_TRUNC, info);
     if (n < 0) return n;
     message.fullLength = info.length;
     if (info.truncated) message.outFlags |= MSG_TRUNC;
     message.address = inetAddress(this.family, info.address, info.port, info.index);
-    if (this.packetInfo) this.tellPacketInfo(message);
+    if (this.ancillary !== 0) tellAncillary(this, message, info);
     return n;
-  }
-
-  private tellPacketInfo(message: Message): void {
-    if (message.control === null) message.control = [];
-    if (this.isV6) {
-      const data = new Uint8Array(20);
-      const view = new DataView(data.buffer);
-      putIpv6(view, 0, info.destination);
-      view.setUint32(16, info.index, true);
-      message.control.push([IPPROTO_IPV6, IPV6_PKTINFO, data]);
-    } else {
-      const data = new Uint8Array(12);
-      const view = new DataView(data.buffer);
-      view.setUint32(0, info.index, true);
-      view.setUint32(4, info.destination.v4);
-      view.setUint32(8, info.destination.v4);
-      message.control.push([IPPROTO_IP, IP_PKTINFO, data]);
-    }
   }
 
   override shutdown(_t: Task, how: number): number {

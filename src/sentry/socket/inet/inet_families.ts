@@ -1,6 +1,6 @@
 /** Makes the sockets of AF_INET, AF_INET6 and AF_NETLINK. Loaded when a program first asks for one. */
 
-import { EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../../abi/errno.ts";
+import { EACCES, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../../abi/errno.ts";
 import { NETLINK_ROUTE } from "../../../abi/netlink.ts";
 import { CAP_NET_RAW } from "../../../abi/capability.ts";
 import {
@@ -42,7 +42,7 @@ function make(
       if (protocol === icmp) {
         const { pingGroupLow, pingGroupHigh } = stack.ctx.settings;
         const gid = t.creds.egid;
-        if (gid < pingGroupLow || gid > pingGroupHigh) return -EPERM;
+        if (gid < pingGroupLow || gid > pingGroupHigh) return -EACCES;
         const ping = stack.ping.createEndpoint(v6);
         return new DatagramInetSocket(t, network, ping, family, type, protocol, flags);
       }

@@ -9,6 +9,7 @@ import { TcpEndpoint } from "../../../netstack/transport/tcp/endpoint.ts";
 import { UdpEndpoint } from "../../../netstack/transport/udp_endpoint.ts";
 import { readIpv6 } from "../../../netstack/wire/address.ts";
 import type { Task } from "../../kernel/task.ts";
+import { TELLING_IP, TELLING_IPV6 } from "./ancillary.ts";
 import { optionIpv4 } from "./inet_address.ts";
 import type { InetSocket } from "./inet_socket.ts";
 import { int, LEVEL } from "./option_values.ts";
@@ -16,6 +17,7 @@ import { getTcp, setTcp } from "./tcp_options.ts";
 
 /** Options that are kept and shown, with what they are at first, by level. */
 const KEPT_IP: ReadonlyMap<number, number> = new Map([
+  [S.IP_PKTINFO, 0],
   [S.IP_RECVTTL, 0],
   [S.IP_RECVTOS, 0],
   [S.IP_RECVOPTS, 0],
@@ -27,6 +29,7 @@ const KEPT_IP: ReadonlyMap<number, number> = new Map([
   [S.IP_ROUTER_ALERT, 0],
 ]);
 const KEPT_IPV6: ReadonlyMap<number, number> = new Map([
+  [S.IPV6_RECVPKTINFO, 0],
   [S.IPV6_RECVHOPLIMIT, 0],
   [S.IPV6_RECVTCLASS, 0],
   [S.IPV6_RECVRTHDR, 0],
@@ -47,6 +50,9 @@ export function getInetOption(s: InetSocket, level: number, name: number): Uint8
       if (!(s.endpoint instanceof UdpEndpoint)) return -ENOPROTOOPT;
       if (name === S.UDP_CORK) return int(s.endpoint.cork);
       return name === S.UDP_SEGMENT ? int(s.endpoint.segmentSize) : -ENOPROTOOPT;
+    case S.SOL_RAW:
+    case S.IPPROTO_ICMPV6:
+      return s.endpoint instanceof RawEndpoint ? getRaw(s.endpoint, level, name) : -ENOPROTOOPT;
     case S.IPPROTO_IP:
       return getIp(s, name);
     case S.IPPROTO_IPV6:
@@ -78,6 +84,11 @@ export function setInetOption(
       if (number < 0 || number > 65535) return -EINVAL;
       s.endpoint.segmentSize = number;
       return 0;
+    case S.SOL_RAW:
+    case S.IPPROTO_ICMPV6:
+      return s.endpoint instanceof RawEndpoint
+        ? setRaw(s.endpoint, level, name, number, value)
+        : -ENOPROTOOPT;
     case S.IPPROTO_IP:
       return setIp(t, s, name, number, view);
     case S.IPPROTO_IPV6:
@@ -85,6 +96,45 @@ export function setInetOption(
     default:
       return -ENOPROTOOPT;
   }
+}
+
+// Raw sockets (raw(7), RFC 3542).
+
+/** `ICMP_FILTER`, and `ICMPV6_FILTER` on the level of ICMPv6. */
+const ICMP_FILTER = 1;
+
+function getRaw(e: RawEndpoint, level: number, name: number): Uint8Array | number {
+  if (level === S.SOL_RAW) {
+    if (name === S.IPV6_CHECKSUM && e.isV6) return int(e.checksumOffset);
+    const isIcmp = e.protocol === S.IPPROTO_ICMP && !e.isV6;
+    return name === ICMP_FILTER && isIcmp ? int(e.icmpFilter) : -ENOPROTOOPT;
+  }
+  if (name !== ICMP_FILTER || e.protocol !== S.IPPROTO_ICMPV6 || !e.isV6) return -ENOPROTOOPT;
+  return new Uint8Array(e.icmp6Filter.slice().buffer);
+}
+
+function setRaw(
+  e: RawEndpoint,
+  level: number,
+  name: number,
+  number: number,
+  value: Uint8Array,
+): number {
+  if (level === S.SOL_RAW) {
+    if (name === S.IPV6_CHECKSUM && e.isV6) {
+      // ICMPv6 always has its checksum; to turn it off is an error, its own place is none.
+      if (e.protocol === S.IPPROTO_ICMPV6) return number === 2 ? 0 : -EINVAL;
+      if (number > 0 && (number & 1) !== 0) return -EINVAL;
+      e.checksumOffset = Math.max(number, -1);
+      return 0;
+    }
+    if (name !== ICMP_FILTER || e.protocol !== S.IPPROTO_ICMP || e.isV6) return -ENOPROTOOPT;
+    e.icmpFilter = number;
+    return 0;
+  }
+  if (name !== ICMP_FILTER || e.protocol !== S.IPPROTO_ICMPV6 || !e.isV6) return -ENOPROTOOPT;
+  new Uint8Array(e.icmp6Filter.buffer).set(value.subarray(0, 32));
+  return 0;
 }
 
 // IP.
@@ -122,8 +172,6 @@ function getIp(s: InetSocket, name: number): Uint8Array | number {
       return int(ip.minTtl);
     case S.IP_OPTIONS:
       return ip.options ?? new Uint8Array(0);
-    case S.IP_PKTINFO:
-      return int(s.packetInfo);
     case S.IP_HDRINCL:
       return e instanceof RawEndpoint ? int(e.headerIncluded) : -ENOPROTOOPT;
     case S.IP_MTU: {
@@ -213,15 +261,12 @@ function setIp(t: Task, s: InetSocket, name: number, number: number, view: DataV
       if (number < 0 || number > 255) return -EINVAL;
       ip.minTtl = number;
       return 0;
-    case S.IP_PKTINFO:
-      s.packetInfo = number !== 0;
-      return 0;
     case S.IP_HDRINCL:
       if (!(e instanceof RawEndpoint)) return -ENOPROTOOPT;
       e.headerIncluded = number !== 0;
       return 0;
     default:
-      return keep(s, S.IPPROTO_IP, name, number, KEPT_IP);
+      return keep(s, S.IPPROTO_IP, name, number, KEPT_IP, TELLING_IP);
   }
 }
 
@@ -231,8 +276,12 @@ function keep(
   name: number,
   number: number,
   known: ReadonlyMap<number, number>,
+  telling: ReadonlyMap<number, number>,
 ): number {
   if (!known.has(name)) return -ENOPROTOOPT;
+  const bit = telling.get(name) ?? 0;
+  if (number !== 0) s.ancillary |= bit;
+  else s.ancillary &= ~bit;
   s.options.values.set((level + 1) * LEVEL + name, number);
   return 0;
 }
@@ -261,8 +310,6 @@ function getIpv6(s: InetSocket, name: number): Uint8Array | number {
       return int(ip.mtuDiscover6);
     case S.IPV6_RECVERR:
       return int(ip.receiveErrors6);
-    case S.IPV6_RECVPKTINFO:
-      return int(s.packetInfo);
     case S.IPV6_FREEBIND:
       return int(ip.freeBind);
     default:
@@ -306,9 +353,6 @@ function setIpv6(s: InetSocket, name: number, number: number, value: Uint8Array)
     case S.IPV6_RECVERR:
       ip.receiveErrors6 = number !== 0;
       return 0;
-    case S.IPV6_RECVPKTINFO:
-      s.packetInfo = number !== 0;
-      return 0;
     case S.IPV6_FREEBIND:
       ip.freeBind = number !== 0;
       return 0;
@@ -321,6 +365,6 @@ function setIpv6(s: InetSocket, name: number, number: number, value: Uint8Array)
       return name === S.IPV6_JOIN_GROUP ? e.joinGroup(group, index) : e.leaveGroup(group, index);
     }
     default:
-      return keep(s, S.IPPROTO_IPV6, name, number, KEPT_IPV6);
+      return keep(s, S.IPPROTO_IPV6, name, number, KEPT_IPV6, TELLING_IPV6);
   }
 }

@@ -18,12 +18,15 @@ import {
   SO_REUSEPORT,
   SO_SNDBUF,
   SO_SNDBUFFORCE,
+  SO_TIMESTAMP_OLD,
+  SO_TIMESTAMPNS_OLD,
 } from "../../../abi/socket.ts";
 import { S_IFSOCK } from "../../../abi/stat.ts";
 import type { Endpoint } from "../../../netstack/transport/endpoint.ts";
 import type { Task } from "../../kernel/task.ts";
 import { socketPath } from "../../vfs/anon.ts";
 import { SocketFile } from "../socket_file.ts";
+import { TELL_TIMESTAMP, TELL_TIMESTAMP_NS } from "./ancillary.ts";
 import { inetAddress, InetName, parseInetAddress } from "./inet_address.ts";
 import { getInetOption, setInetOption } from "./inet_options.ts";
 import { interfaceIoctl } from "./interface_ioctl.ts";
@@ -35,8 +38,8 @@ export const parsed = new InetName();
 /** A socket of AF_INET or AF_INET6: an endpoint of the stack as a file. */
 export abstract class InetSocket<E extends Endpoint = Endpoint> extends SocketFile {
   readonly endpoint: E;
-  /** IP_PKTINFO, IPV6_RECVPKTINFO: datagrams come with where they arrived. */
-  packetInfo = false;
+  /** What a receive tells besides the bytes: bits of ancillary.ts. */
+  ancillary = 0;
   readonly network: NetworkStack;
 
   constructor(
@@ -139,6 +142,13 @@ export abstract class InetSocket<E extends Endpoint = Endpoint> extends SocketFi
         e.bindToDevice(
           o.device === "" ? 0 : this.network.stack.interfaceByName(o.device)?.index ?? 0,
         );
+        break;
+      case SO_TIMESTAMP_OLD:
+      case SO_TIMESTAMPNS_OLD:
+        this.ancillary &= ~(TELL_TIMESTAMP | TELL_TIMESTAMP_NS);
+        if (o.has(SO_TIMESTAMP_OLD)) this.ancillary |= TELL_TIMESTAMP;
+        if (o.has(SO_TIMESTAMPNS_OLD)) this.ancillary |= TELL_TIMESTAMP_NS;
+        e.stampsPackets = (this.ancillary & (TELL_TIMESTAMP | TELL_TIMESTAMP_NS)) !== 0;
         break;
       case SO_KEEPALIVE:
       case SO_LINGER:
