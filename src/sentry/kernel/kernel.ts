@@ -87,6 +87,15 @@ export class Kernel {
     this.runnable.push(t);
   }
 
+  /** Adds to what is deferred. */
+  defer(work: () => Promise<void>): void {
+    const before = this.deferred;
+    this.deferred = before === null ? work : async () => {
+      await before();
+      await work();
+    };
+  }
+
   /** Fills `dst` with random bytes. */
   random(dst: Uint8Array): void {
     // Web Crypto gives at most 65536 bytes a call, and only into memory of its own.

@@ -1,6 +1,8 @@
 /** The namespaces that a task lives in (namespaces(7)), but for users and pids, which have files of their own. */
 
 import type { MountNamespace } from "../vfs/mount_namespace.ts";
+import type { FileSystem } from "../vfs/file_system.ts";
+import { IpcLimits } from "./ipc/limits.ts";
 import type { PidNamespace } from "./pid.ts";
 import type { UserNamespace } from "./user_namespace.ts";
 
@@ -21,11 +23,20 @@ export class UtsNamespace {
   }
 }
 
+/** The objects of one kind of System V IPC. */
+export interface IpcFamily {
+  /** Their lines of /proc/sysvipc. */
+  report(userNs: UserNamespace): string;
+}
+
 /** System V IPC objects and POSIX message queues. Their families hang what they need here. */
 export class IpcNamespace {
-  shared: unknown = null;
-  semaphores: unknown = null;
-  messages: unknown = null;
+  shared: IpcFamily | null = null;
+  semaphores: IpcFamily | null = null;
+  messages: IpcFamily | null = null;
+  /** The file system of POSIX message queues. */
+  queues: FileSystem | null = null;
+  readonly limits: IpcLimits = new IpcLimits();
 
   constructor(readonly userNs: UserNamespace) {}
 }

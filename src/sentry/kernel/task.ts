@@ -9,6 +9,7 @@ import type { FdTable } from "../vfs/fd_table.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
 import type { Credentials } from "./credentials.ts";
 import { FutexWaiter } from "./futex.ts";
+import type { UndoList } from "./ipc/undo_list.ts";
 import type { Kernel } from "./kernel.ts";
 import type { NsProxy } from "./namespaces.ts";
 import type { Pid } from "./pid.ts";
@@ -141,6 +142,8 @@ export class Task {
   readonly futex: FutexWaiter = new FutexWaiter(this);
   /** The parent that waits for this child of vfork to exec or exit. */
   vforkParent: Task | null = null;
+  /** What semop(2) takes back when it ends; null if nothing. */
+  semUndo: UndoList | null = null;
   /** PR_SET_PDEATHSIG. */
   parentDeathSignal = 0;
   /** Set by exit: what wait4 would report for this thread. */

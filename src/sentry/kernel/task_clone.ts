@@ -30,6 +30,7 @@ import {
   CLONE_PIDFD,
   CLONE_SETTLS,
   CLONE_SIGHAND,
+  CLONE_SYSVSEM,
   CLONE_THREAD,
   CLONE_VFORK,
   CLONE_VM,
@@ -40,6 +41,7 @@ import { type Context, Reg, USER_TOP } from "../platform/platform.ts";
 import { publishAnswers } from "./answers.ts";
 import { watchCpuLimit } from "./cpu_limit.ts";
 import type { Credentials } from "./credentials.ts";
+import { UndoList } from "./ipc/undo_list.ts";
 import { MAX_PID_NS_LEVEL, PidNamespace } from "./pid.ts";
 import { PidFile } from "./pidfd.ts";
 import type { SignalHandlers } from "./signal_set.ts";
@@ -228,6 +230,7 @@ function inherit(t: Task, child: Task, flags: number): void {
     child.altStackSize = t.altStackSize;
     child.altStackFlags = t.altStackFlags;
   }
+  if ((flags & CLONE_SYSVSEM) !== 0) child.semUndo = (t.semUndo ??= new UndoList()).retain();
   child.timerSlack = t.timerSlack;
   child.personality = t.personality;
   child.ioPriority = t.ioPriority;

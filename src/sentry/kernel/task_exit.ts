@@ -60,6 +60,7 @@ export function exitTask(t: Task, code: number): number {
     leaveGroupStop(t);
   }
   flushSignals(t, t.pending, -1, -1);
+  leaveUndoList(t);
   t.files.release(t);
   t.fs.release();
   t.ctx.release();
@@ -69,6 +70,13 @@ export function exitTask(t: Task, code: number): number {
   if (t !== group.leader) discard(t);
   if (group.tasks.length === 0) endGroup(group);
   return EXITED;
+}
+
+/** Takes back what semop(2) did with SEM_UNDO, unless other tasks share that. */
+export function leaveUndoList(t: Task): void {
+  if (t.semUndo === null) return;
+  t.semUndo.release(t.group.tgid);
+  t.semUndo = null;
 }
 
 /** Lets the parent of a vfork go on, at the exit or execve of the child. */

@@ -41,11 +41,11 @@ const loaded = new WaitQueue();
 
 /** Asks for the code of the internet families, which most sandboxes never need; the call is run again then. */
 function loadInet(t: Task): number {
-  t.kernel.deferred ??= async () => {
+  t.kernel.defer(async () => {
     const { registerInetFamilies } = await import("./inet/inet_families.ts");
     registerInetFamilies();
     loaded.notify(POLLIN);
-  };
+  });
   t.waitOn(loaded, POLLIN);
   return t.sleep(-ERESTARTNOINTR);
 }

@@ -11,6 +11,7 @@ import * as futex from "./futex.ts";
 import * as identity from "./identity.ts";
 import * as inotify from "./inotify.ts";
 import * as ioctl from "./ioctl.ts";
+import * as ipc from "./ipc.ts";
 import * as jobControl from "./job_control.ts";
 import * as limits from "./limits.ts";
 import * as memfd from "./memfd.ts";
@@ -52,6 +53,7 @@ export const handlers: readonly (SyscallHandler | undefined)[] = bindHandlers({
   identity,
   inotify,
   ioctl,
+  ipc,
   jobControl,
   limits,
   memfd,

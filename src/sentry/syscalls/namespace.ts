@@ -32,6 +32,7 @@ import { MAX_PID_NS_LEVEL, PidNamespace } from "../kernel/pid.ts";
 import { PidFile } from "../kernel/pidfd.ts";
 import { commitCreds } from "../kernel/task_creds.ts";
 import { ALL_NAMESPACES } from "../kernel/task_clone.ts";
+import { leaveUndoList } from "../kernel/task_exit.ts";
 import type { Task } from "../kernel/task.ts";
 import { NAMESPACE_FLAGS, newNamespaces, newUserNamespace } from "../kernel/unshare.ts";
 import { UserNamespace } from "../kernel/user_namespace.ts";
@@ -75,6 +76,8 @@ export function sys_unshare(t: Task): number {
     t.files.release(t);
     t.files = own;
   }
+  // What a task did to semaphores of a namespace that it leaves is undone there.
+  if ((flags & (CLONE_SYSVSEM | CLONE_NEWIPC)) !== 0) leaveUndoList(t);
   if (creds !== t.creds) commitCreds(t, creds);
   if ((flags & NAMESPACE_FLAGS) !== 0) {
     t.nsproxy = newNamespaces(t, flags, creds, t.fs, pids);
@@ -129,6 +132,7 @@ function enter(t: Task, namespace: object): number {
   } else if (namespace instanceof IpcNamespace) {
     change = { ipc: namespace };
     owner = namespace.userNs;
+    if (t.creds.capable(CAP_SYS_ADMIN, owner)) leaveUndoList(t);
   } else if (namespace instanceof NetNamespace) {
     change = { net: namespace };
     owner = namespace.userNs;

@@ -3,7 +3,8 @@
 import { EINVAL, EPERM } from "../../../abi/errno.ts";
 import { CAP_LAST_CAP, CAP_SYS_ADMIN } from "../../../abi/capability.ts";
 import { Task } from "../../kernel/task.ts";
-import type { UtsNamespace } from "../../kernel/namespaces.ts";
+import { IpcLimits } from "../../kernel/ipc/limits.ts";
+import type { IpcNamespace, UtsNamespace } from "../../kernel/namespaces.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { PID_MAX } from "../../kernel/pid.ts";
 import { OVERFLOW_ID } from "../../kernel/user_namespace.ts";
@@ -42,6 +43,50 @@ function setting(name: string, initial: string, least = -Infinity, most = Infini
     },
   ];
 }
+
+const INT_MAX = 0x7fffffff;
+/** ULONG_MAX minus 16 MiB, what no number here can tell exactly. */
+const UNLIMITED = "18446744073692774399";
+
+function ipcOf(ctx: VfsContext): IpcNamespace | null {
+  return ctx instanceof Task ? ctx.nsproxy.ipc : null;
+}
+
+function limitText(value: number): string {
+  return value >= 2 ** 63 ? UNLIMITED : String(value);
+}
+
+/** A limit of the IPC namespace of whoever looks. */
+function ipcLimit(field: keyof IpcLimits, least: number, most: number): Setting {
+  return [
+    (ctx) => limitText((ipcOf(ctx)?.limits ?? new IpcLimits())[field]) + "\n",
+    (t, text) => {
+      const word = text.trim();
+      if (!/^[0-9]{1,20}$/.test(word)) return -EINVAL;
+      if (Number(word) < least || Number(word) > most) return -EINVAL;
+      t.nsproxy.ipc.limits[field] = Number(word);
+      return 0;
+    },
+  ];
+}
+
+/** kernel.sem: four limits in a line. */
+const SEM_LIMITS: Setting = [
+  (ctx) => {
+    const { semmsl, semmns, semopm, semmni } = ipcOf(ctx)?.limits ?? new IpcLimits();
+    return `${semmsl}\t${semmns}\t${semopm}\t${semmni}\n`;
+  },
+  (t, text) => {
+    const words = text.trim().split(/\s+/);
+    if (words.length > 4 || !words.every((word) => /^[0-9]{1,10}$/.test(word))) return -EINVAL;
+    const { limits } = t.nsproxy.ipc;
+    const [semmsl, semmns = limits.semmns, semopm = limits.semopm, semmni = limits.semmni] = words
+      .map(Number);
+    if (semmsl > 65536 || semmns > INT_MAX || semopm > 1024 || semmni > 32768) return -EINVAL;
+    Object.assign(limits, { semmsl, semmns, semopm, semmni });
+    return 0;
+  },
+];
 
 function utsOf(ctx: VfsContext): UtsNamespace {
   return ctx instanceof Task ? ctx.nsproxy.uts : ctx.kernel.uts;
@@ -114,11 +159,11 @@ export function sysctlTree(fs: ProcFileSystem): StaticDir {
       "inode-nr": "0\t0\n",
       "lease-break-time": setting("lease-break-time", "45", 0),
       mqueue: {
-        msg_default: setting("msg_default", "10", 1),
-        msg_max: setting("msg_max", "10", 1),
-        msgsize_default: setting("msgsize_default", "8192", 128),
-        msgsize_max: setting("msgsize_max", "8192", 128),
-        queues_max: setting("queues_max", "256", 0),
+        msg_default: ipcLimit("msgDefault", 1, 65536),
+        msg_max: ipcLimit("msgMax", 1, 65536),
+        msgsize_default: ipcLimit("msgsizeDefault", 128, 16 << 20),
+        msgsize_max: ipcLimit("msgsizeMax", 128, 16 << 20),
+        queues_max: ipcLimit("queuesMax", 0, INT_MAX),
       },
       nr_open: setting("nr_open", String(NR_OPEN), 64),
       overflowgid: `${OVERFLOW_ID}\n`,
@@ -141,9 +186,9 @@ export function sysctlTree(fs: ProcFileSystem): StaticDir {
       hostname: name("hostname"),
       io_uring_disabled: "2\n",
       kptr_restrict: setting("kptr_restrict", "1", 0, 2),
-      msgmax: setting("msgmax", "8192", 0),
-      msgmnb: setting("msgmnb", "16384", 0),
-      msgmni: setting("msgmni", "32000", 0),
+      msgmax: ipcLimit("msgmax", 0, INT_MAX),
+      msgmnb: ipcLimit("msgmnb", 0, INT_MAX),
+      msgmni: ipcLimit("msgmni", 0, 32768),
       ngroups_max: "65536\n",
       osrelease: `${KERNEL_RELEASE}\n`,
       ostype: "Linux\n",
@@ -164,14 +209,14 @@ export function sysctlTree(fs: ProcFileSystem): StaticDir {
       },
       randomize_va_space: setting("randomize_va_space", "2", 0, 2),
       sched_autogroup_enabled: setting("sched_autogroup_enabled", "0", 0, 1),
-      sem: setting("sem", "32000\t1024000000\t500\t32000", 0),
+      sem: SEM_LIMITS,
       seccomp: {
         actions_avail: "kill_process kill_thread trap errno user_notif trace log allow\n",
         actions_logged: "kill_process kill_thread trap errno user_notif trace log\n",
       },
-      shmall: setting("shmall", "18446744073692774399", 0),
-      shmmax: setting("shmmax", "18446744073692774399", 0),
-      shmmni: setting("shmmni", "4096", 0),
+      shmall: ipcLimit("shmall", 0, Infinity),
+      shmmax: ipcLimit("shmmax", 0, Infinity),
+      shmmni: ipcLimit("shmmni", 0, 32768),
       tainted: "0\n",
       "threads-max": `${kernel.maxTasks}\n`,
       unprivileged_bpf_disabled: "2\n",

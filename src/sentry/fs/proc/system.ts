@@ -2,7 +2,7 @@
 
 import { EPERM } from "../../../abi/errno.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
-import { TaskState } from "../../kernel/task.ts";
+import { Task, TaskState } from "../../kernel/task.ts";
 import { KERNEL_RELEASE, KERNEL_VERSION } from "../../kernel/version.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { cpuInfoText } from "./cpuinfo.ts";
@@ -169,6 +169,41 @@ function interrupts(kernel: Kernel): string {
   return text + "\n";
 }
 
+/** /proc/sysvipc: the objects of the reader's namespace. */
+function sysvipcDir(fs: ProcFileSystem): StaticDir {
+  const file = (
+    name: string,
+    kind: "messages" | "semaphores" | "shared",
+    head: string,
+  ): [string, () => Inode] => [
+    name,
+    () =>
+      new ProcText(fs, 0o444, (ctx) => {
+        const family = ctx instanceof Task ? ctx.nsproxy.ipc[kind] : null;
+        return head + (family === null ? "" : family.report(ctx.creds.userNs));
+      }),
+  ];
+  return new StaticDir(fs, [
+    file(
+      "msg",
+      "messages",
+      "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid" +
+        "      stime      rtime      ctime\n",
+    ),
+    file(
+      "sem",
+      "semaphores",
+      "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n",
+    ),
+    file(
+      "shm",
+      "shared",
+      "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid" +
+        "  cgid      atime      dtime      ctime                   rss                  swap\n",
+    ),
+  ]);
+}
+
 /** The entries, to be put into the root directory. */
 export function systemEntries(
   fs: ProcFileSystem,
@@ -213,17 +248,7 @@ export function systemEntries(
     text("softirqs", () => interrupts(kernel)),
     text("stat", () => stat(kernel)),
     text("swaps", () => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
-    ["sysvipc", () =>
-      new StaticDir(fs, [
-        text("msg", () =>
-          "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid" +
-          "      stime      rtime      ctime\n"),
-        text("sem", () =>
-          "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n"),
-        text("shm", () =>
-          "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid" +
-          "  cgid      atime      dtime      ctime                   rss                  swap\n"),
-      ])],
+    ["sysvipc", () => sysvipcDir(fs)],
     text("uptime", () => uptime(kernel)),
     text(
       "version",
