@@ -7,6 +7,7 @@ import { errnoName } from "../abi/errno.ts";
 import type { BootOptions, SandboxConfig } from "../container/config.ts";
 import { RunscError } from "../container/error.ts";
 import type { ContainerSpec } from "../container/oci_spec.ts";
+import { registerMqueue } from "../sentry/fs/mqueue/mqueue_file_system.ts";
 import { registerDevices } from "../sentry/fs/dev/devices.ts";
 import { registerProc } from "../sentry/fs/proc/proc_file_system.ts";
 import { registerSys } from "../sentry/fs/sys/sys_file_system.ts";
@@ -103,6 +104,7 @@ async function runContainer(
   const poller = new HostPoller(kernel.platform.wakeFd);
   new DeathWatch(kernel.platform, poller);
   registerMemoryFileSystems(kernel.vfs);
+  registerMqueue(kernel.vfs);
   registerDevices(kernel);
   registerProc(kernel);
   registerSys(kernel);

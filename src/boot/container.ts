@@ -9,7 +9,6 @@ import type { HostPoller } from "../sentry/kernel/host_poller.ts";
 import type { Kernel } from "../sentry/kernel/kernel.ts";
 import {
   CgroupNamespace,
-  IpcNamespace,
   NetNamespace,
   NsProxy,
   TimeNamespace,
@@ -76,7 +75,7 @@ export class Container {
     this.ns = buildMounts(kernel, spec, options);
     this.nsproxy = new NsProxy(
       kernel.uts,
-      new IpcNamespace(kernel.userNs),
+      kernel.ipc,
       this.ns,
       new NetNamespace(kernel.userNs),
       new CgroupNamespace(kernel.userNs),

@@ -1,8 +1,10 @@
-/** What users have, counted against RLIMIT_NPROC and RLIMIT_SIGPENDING. */
+/** What users have, counted against RLIMIT_NPROC, RLIMIT_SIGPENDING and RLIMIT_MSGQUEUE. */
 
 class UserAccount {
   tasks = 0;
   signals = 0;
+  /** Bytes of POSIX message queues. */
+  queueBytes = 0;
 }
 
 /** Counts by kernel uid. */
@@ -33,6 +35,18 @@ export class UserAccounts {
     this.#dropIfIdle(uid, user);
   }
 
+  /** Bytes of POSIX message queues of a real uid. */
+  queueBytes(uid: number): number {
+    return this.#users.get(uid)?.queueBytes ?? 0;
+  }
+
+  /** Changes the bytes of POSIX message queues of `uid`. */
+  addQueueBytes(uid: number, by: number): void {
+    const user = this.#get(uid);
+    user.queueBytes += by;
+    this.#dropIfIdle(uid, user);
+  }
+
   #get(uid: number): UserAccount {
     let user = this.#users.get(uid);
     if (user === undefined) {
@@ -43,6 +57,6 @@ export class UserAccounts {
   }
 
   #dropIfIdle(uid: number, user: UserAccount): void {
-    if (user.tasks === 0 && user.signals === 0) this.#users.delete(uid);
+    if (user.tasks === 0 && user.signals === 0 && user.queueBytes === 0) this.#users.delete(uid);
   }
 }

@@ -8,7 +8,7 @@ import { UserAccounts } from "./accounts.ts";
 import type { Clock } from "./clock.ts";
 import { Credentials } from "./credentials.ts";
 import { FutexTable } from "./futex.ts";
-import { UtsNamespace } from "./namespaces.ts";
+import { IpcNamespace, UtsNamespace } from "./namespaces.ts";
 import { PidNamespace } from "./pid.ts";
 import type { Task } from "./task.ts";
 import { RunQueue } from "./run_queue.ts";
@@ -43,6 +43,7 @@ export class Kernel {
   readonly log: KernelLog;
   readonly userNs: UserNamespace = new UserNamespace(null);
   readonly uts: UtsNamespace;
+  readonly ipc: IpcNamespace;
   /** The root pid namespace; its `task(tid)` finds any task. */
   readonly tasks: PidNamespace = new PidNamespace(null);
   readonly futexes: FutexTable;
@@ -76,6 +77,7 @@ export class Kernel {
     this.maxTasks = init.maxTasks;
     this.timers = new TimerQueue(init.clock);
     this.uts = new UtsNamespace(this.userNs, init.hostname, "(none)");
+    this.ipc = new IpcNamespace(this.userNs);
     this.rootCreds = Credentials.root(this.userNs);
     this.futexes = new FutexTable(init.frames);
   }

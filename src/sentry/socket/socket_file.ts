@@ -88,6 +88,9 @@ export abstract class SocketFile extends File {
     return -EOPNOTSUPP;
   }
 
+  /** Puts what the kernel has to tell in the way of a reader (the cookie of mq_notify(2)). */
+  queueNotice(_bytes: Uint8Array): void {}
+
   /** Tells the family that a common option changed. */
   optionChanged(_name: number): void {}
 

@@ -198,6 +198,10 @@ export class NetlinkSocket extends SocketFile {
     this.queueReply(w.take());
   }
 
+  override queueNotice(bytes: Uint8Array): void {
+    this.queueReply(bytes);
+  }
+
   private queueReply(bytes: Uint8Array): void {
     this.incoming.push(new Datagram(bytes, bytes.length, null, null, null));
     this.waiters.notify(POLLIN | POLLRDNORM);
