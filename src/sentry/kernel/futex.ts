@@ -23,6 +23,10 @@ export class FutexWaiter {
   woken = false;
   /** It waits for a lock that is handed over (FUTEX_LOCK_PI). */
   forLock = false;
+  /** It waits to be moved to a lock (FUTEX_WAIT_REQUEUE_PI), whose key this is. */
+  forRequeue = false;
+  lockSpace: MemoryManager | null = null;
+  lockKey = 0;
   /** Which element of futex_waitv(2). */
   index = 0;
   /** Bucket it is in, or -1. */
@@ -32,6 +36,11 @@ export class FutexWaiter {
 
   constructor(task: Task) {
     this.task = task;
+  }
+
+  /** Only operations on locks wake it. */
+  get isLock(): boolean {
+    return this.forLock || this.forRequeue;
   }
 }
 
@@ -97,7 +106,7 @@ export class FutexTable {
     let w = this.#heads[bucketOf(key)];
     while (w !== null && woken < count) {
       const next: FutexWaiter | null = w.next;
-      if (w.key === key && w.space === space && (w.bitset & bitset) !== 0 && !w.forLock) {
+      if (w.key === key && w.space === space && (w.bitset & bitset) !== 0 && !w.isLock) {
         this.wakeOne(w);
         woken++;
       }

@@ -75,6 +75,7 @@ export function futexWait(
     if (place < 0) return place;
     if (Atomics.load(futexes.words, place / 4) !== (expected | 0)) return -EAGAIN;
     w.forLock = false;
+    w.forRequeue = false;
     futexes.add(w, keySpace, key, bitset);
   } else if (t.block.timedOut) {
     futexes.remove(w);
@@ -238,6 +239,7 @@ export function lockPi(
       if (Atomics.compareExchange(futexes.words, place / 4, old, value) === old) break;
     }
     w.forLock = true;
+    w.forRequeue = false;
     futexes.add(w, keySpace, key, MATCH_ANY);
   } else if (t.block.timedOut) {
     futexes.remove(w);
@@ -267,15 +269,117 @@ export function handOverDead(t: Task, address: number, place: number): void {
 
 function handOver(t: Task, place: number, mark: number): void {
   const futexes = t.kernel.futexes;
-  let next = futexes.find(keySpace, key, MATCH_ANY);
-  while (next !== null && !next.forLock) next = futexes.find(keySpace, key, MATCH_ANY, next);
+  // The most urgent one, and of those the one that came first.
+  let next: FutexWaiter | null = null;
+  let more = false;
+  let w = futexes.find(keySpace, key, MATCH_ANY);
+  for (; w !== null; w = futexes.find(keySpace, key, MATCH_ANY, w)) {
+    if (!w.forLock) continue;
+    more ||= next !== null;
+    if (next === null || w.task.schedPriority > next.task.schedPriority) next = w;
+  }
   let value = mark;
   if (next !== null) {
-    const more = futexes.find(keySpace, key, MATCH_ANY, next) !== null;
     value |= next.task.tid | (more ? FUTEX_WAITERS : 0);
   }
   Atomics.store(futexes.words, place / 4, value | 0);
   if (next !== null) futexes.wakeOne(next);
+}
+
+/**
+ * FUTEX_WAIT_REQUEUE_PI: waits for a futex, to be moved to the lock at `lockAddress` (pthread_cond_wait(3) with a mutex
+ * that inherits priorities). It returns when it has the lock.
+ */
+export function waitRequeuePi(
+  t: Task,
+  address: number,
+  shared: boolean,
+  expected: number,
+  bitset: number,
+  deadline: number,
+  lockAddress: number,
+): number {
+  const w = t.futex;
+  const futexes = t.kernel.futexes;
+  if (w.woken) {
+    w.woken = false;
+    return 0;
+  }
+  if (w.bucket < 0) {
+    if (bitset === 0) return -EINVAL;
+    let r = locate(t, lockAddress, shared);
+    if (r !== 0) return r;
+    w.lockSpace = keySpace;
+    w.lockKey = key;
+    r = locate(t, address, shared);
+    if (r !== 0) return r;
+    if (keySpace === w.lockSpace && key === w.lockKey) return -EINVAL;
+    const place = t.mm.physical(address, false);
+    if (place < 0) return place;
+    if (Atomics.load(futexes.words, place / 4) !== (expected | 0)) return -EAGAIN;
+    w.forLock = false;
+    w.forRequeue = true;
+    futexes.add(w, keySpace, key, bitset);
+  } else if (t.block.timedOut) {
+    futexes.remove(w);
+    return -ETIMEDOUT;
+  }
+  // Once it was moved the call can not be made again from its start.
+  const r = t.sleepUntil(deadline, w.forLock ? -EAGAIN : -ERESTARTNOINTR);
+  if (r !== BLOCKED) futexes.remove(w);
+  return r;
+}
+
+/** FUTEX_CMP_REQUEUE_PI: gives a lock to the first waiter if it is free, and moves up to `count` others to it. */
+export function requeuePi(
+  t: Task,
+  address: number,
+  shared: boolean,
+  wakeCount: number,
+  count: number,
+  lockAddress: number,
+  expected: number,
+): number {
+  if (wakeCount !== 1 || count < 0) return -EINVAL;
+  let r = locate(t, lockAddress, shared);
+  if (r !== 0) return r;
+  const lockSpace = keySpace;
+  const lockKey = key;
+  r = locate(t, address, shared);
+  if (r !== 0) return r;
+  if (keySpace === lockSpace && key === lockKey) return -EINVAL;
+  const futexes = t.kernel.futexes;
+  const { words } = futexes;
+  const from = t.mm.physical(address, false);
+  const place = t.mm.physical(lockAddress, true);
+  if (from < 0) return from;
+  if (place < 0) return place;
+  if (Atomics.load(words, from / 4) !== (expected | 0)) return -EAGAIN;
+  let done = 0;
+  for (let w = futexes.find(keySpace, key, MATCH_ANY); w !== null && done <= count;) {
+    const next = futexes.find(keySpace, key, MATCH_ANY, w);
+    if (!w.forRequeue || w.lockSpace !== lockSpace || w.lockKey !== lockKey) {
+      return done > 0 ? done : -EINVAL;
+    }
+    const old = Atomics.load(words, place / 4);
+    const owner = old & FUTEX_TID_MASK;
+    if (owner === 0) {
+      const value = w.task.tid | (old & FUTEX_OWNER_DIED) | (next !== null ? FUTEX_WAITERS : 0);
+      if (Atomics.compareExchange(words, place / 4, old, value | 0) !== old) continue;
+      futexes.wakeOne(w);
+    } else {
+      if (owner === w.task.tid) return done > 0 ? done : -EDEADLK;
+      if (t.pid.ns.task(owner) === null) return done > 0 ? done : -ESRCH;
+      const value = old | (FUTEX_WAITERS | 0);
+      if (Atomics.compareExchange(words, place / 4, old, value) !== old) continue;
+      futexes.remove(w);
+      w.forLock = true;
+      futexes.add(w, lockSpace, lockKey, MATCH_ANY);
+    }
+    done++;
+    w = next;
+  }
+  return done;
 }
 
 /** One element of futex_waitv(2). */

@@ -9,6 +9,7 @@ import type { Clock } from "./clock.ts";
 import { Credentials } from "./credentials.ts";
 import { FutexTable } from "./futex.ts";
 import { IpcNamespace, UtsNamespace } from "./namespaces.ts";
+import type { Barrier } from "./membarrier.ts";
 import { PidNamespace } from "./pid.ts";
 import type { Task } from "./task.ts";
 import { RunQueue } from "./run_queue.ts";
@@ -63,6 +64,8 @@ export class Kernel {
    * and is run again afterwards. Whoever waits for it is blocked meanwhile.
    */
   deferred: (() => Promise<void>) | null = null;
+  /** Calls of membarrier(2) that wait; null while there are none. */
+  barriers: Set<Barrier> | null = null;
   /** Set by the boot code before the first task. */
   vfs!: Vfs;
   /** Set by the boot code before the first task. */

@@ -76,12 +76,16 @@ export class PidNamespace {
     return ns === other;
   }
 
-  /** A new identity here and in all ancestors; null when the numbers are used up. */
-  allocate(): Pid | null {
+  /**
+   * A new identity here and in all ancestors; null when the numbers are used up, or one of `wanted` is taken, which
+   * holds numbers for this namespace and some of its ancestors, innermost first.
+   */
+  allocate(wanted: readonly number[] = []): Pid | null {
     const numbers: number[] = new Array<number>(this.level + 1).fill(0);
     let ns: PidNamespace | null = this as PidNamespace;
     while (ns !== null) {
-      const n = ns.#freeNumber();
+      const choice = wanted[this.level - ns.level];
+      const n = choice === undefined ? ns.#freeNumber() : ns.#pids.has(choice) ? -1 : choice;
       if (n < 0) return null;
       numbers[ns.level] = n;
       ns = ns.parent;
@@ -90,7 +94,7 @@ export class PidNamespace {
     ns = this;
     while (ns !== null) {
       ns.#pids.set(numbers[ns.level], pid);
-      ns.#last = numbers[ns.level];
+      if (wanted[this.level - ns.level] === undefined) ns.#last = numbers[ns.level];
       ns = ns.parent;
     }
     return pid;

@@ -8,6 +8,7 @@ import { type Context, Stop } from "../platform/platform.ts";
 import { deliverSignals, faultToSignal, isRestart, Next } from "./signal_delivery.ts";
 import type { HostPoller } from "./host_poller.ts";
 import type { Kernel } from "./kernel.ts";
+import { passBarriers } from "./membarrier.ts";
 import { SigInfo } from "./signal_set.ts";
 import { type SyscallHandler, type Task, TaskState } from "./task.ts";
 import { sendToGroup } from "./task_signals.ts";
@@ -151,6 +152,7 @@ export class RunLoop {
 
   #stop(c: Context): void {
     const t = c.task as Task;
+    if (this.#kernel.barriers !== null) passBarriers(this.#kernel, t);
     if (c.stop === Stop.Dead) {
       this.#lost(t);
       return;

@@ -159,6 +159,9 @@ export class Task {
   /** Processors it may run on, as bytes. */
   affinity: Uint8Array;
   personality = 0;
+  /** set_mempolicy(2): MPOL_* mode with its flags, and the nodes, of which there is one. */
+  memoryPolicy = 0;
+  memoryNodes = 0;
   readonly startTime: number;
   readonly usage: Usage = new Usage();
   /** CPU time of the host thread that is in `usage` already. */

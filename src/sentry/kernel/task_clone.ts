@@ -1,8 +1,9 @@
 /** Making threads and processes (clone(2), fork(2), vfork(2)). */
 
-import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../abi/capability.ts";
+import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../abi/capability.ts";
 import {
   EAGAIN,
+  EEXIST,
   EFAULT,
   EINTR,
   EINVAL,
@@ -42,7 +43,7 @@ import { publishAnswers } from "./answers.ts";
 import { watchCpuLimit } from "./cpu_limit.ts";
 import type { Credentials } from "./credentials.ts";
 import { UndoList } from "./ipc/undo_list.ts";
-import { MAX_PID_NS_LEVEL, PidNamespace } from "./pid.ts";
+import { MAX_PID_NS_LEVEL, PID_MAX, PidNamespace } from "./pid.ts";
 import { PidFile } from "./pidfd.ts";
 import type { SignalHandlers } from "./signal_set.ts";
 import { Task, TaskState } from "./task.ts";
@@ -62,6 +63,8 @@ export interface CloneRequest {
   pidfd: number;
   parentTid: number;
   childTid: number;
+  /** Ids that the child is to have in its namespace and those above (set_tid of clone3(2)). */
+  setTid: readonly number[];
 }
 
 let fpuImage = new Uint8Array(4096);
@@ -101,7 +104,14 @@ export function cloneTask(t: Task, request: CloneRequest): number {
   // Other threads go on writing what the child has been given until it is protected: at once, then.
   else if (t.mm.users > 1) kernel.platform.flush(t.ctx);
   const ctx = newContext(mm);
-  const pid = ctx === null ? null : ns.allocate();
+  const wanted = request.setTid;
+  const refused = wanted.length === 0 ? 0 : checkIds(t, ns, wanted);
+  const pid = ctx === null || refused !== 0 ? null : ns.allocate(wanted);
+  if (refused !== 0) {
+    if (ctx !== null) ctx.release();
+    mm.release();
+    return refused;
+  }
   if (ctx === null || pid === null) {
     if (ctx !== null) ctx.release();
     mm.release();
@@ -190,6 +200,24 @@ function limits(t: Task): number {
   return 0;
 }
 
+/** Whether a task may choose these ids for its child (clone(2), set_tid): 0 or a negative errno. */
+function checkIds(t: Task, innermost: PidNamespace, wanted: readonly number[]): number {
+  if (wanted.length > innermost.level + 1) return -EINVAL;
+  let ns: PidNamespace | null = innermost;
+  for (const id of wanted) {
+    if (id < 1 || id >= PID_MAX) return -EINVAL;
+    // The first process of a namespace is its init.
+    if (id !== 1 && ns!.reaper === null) return -EINVAL;
+    const { userNs } = t.creds;
+    if (!t.creds.capable(CAP_CHECKPOINT_RESTORE, userNs) && !t.creds.capable(CAP_SYS_ADMIN)) {
+      return -EPERM;
+    }
+    if (ns!.get(id) !== null) return -EEXIST;
+    ns = ns!.parent;
+  }
+  return 0;
+}
+
 /** A context of the platform; null when it has no room for another thread. */
 function newContext(mm: MemoryManager): Context | null {
   try {
@@ -233,6 +261,8 @@ function inherit(t: Task, child: Task, flags: number): void {
   if ((flags & CLONE_SYSVSEM) !== 0) child.semUndo = (t.semUndo ??= new UndoList()).retain();
   child.timerSlack = t.timerSlack;
   child.personality = t.personality;
+  child.memoryPolicy = t.memoryPolicy;
+  child.memoryNodes = t.memoryNodes;
   child.ioPriority = t.ioPriority;
   if (!t.schedResetOnFork) {
     child.nice = t.nice;

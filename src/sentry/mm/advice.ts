@@ -1,6 +1,6 @@
 /** madvise(2), mincore(2) and msync(2). */
 
-import { EACCES, EBUSY, EFAULT, EINVAL, EIO, ENOMEM } from "../../abi/errno.ts";
+import { EACCES, EBUSY, EFAULT, EINVAL, EIO, ENOMEM, EPERM } from "../../abi/errno.ts";
 import * as m from "../../abi/mman.ts";
 import * as areas from "./areas.ts";
 import { dropPages, dropRange } from "./drop.ts";
@@ -17,6 +17,7 @@ import {
   VM_MERGEABLE,
   VM_NOHUGEPAGE,
   VM_RAND_READ,
+  VM_SEALED,
   VM_SEQ_READ,
   VM_SPECIAL,
   VM_WIPEONFORK,
@@ -46,6 +47,7 @@ export function advise(mm: MemoryManager, addr: number, length: number, what: nu
     // Linux tells an access that would raise SIGBUS or is not allowed apart from one without a mapping.
     return r === -EIO ? -EFAULT : r === -EACCES ? -EINVAL : r === -EFAULT ? -ENOMEM : r;
   }
+  if (mm.hasSeals && discards(what) && hasReadOnlySealed(mm, addr, end)) return -EPERM;
   const list = mm.vmas.list;
   let hole = false;
   let at = addr;
@@ -64,6 +66,32 @@ export function advise(mm: MemoryManager, addr: number, length: number, what: nu
   if (at < end) hole = true;
   if (changesFlags(what)) areas.mergeRange(mm, addr, end);
   return hole ? -ENOMEM : 0;
+}
+
+/** Advice that takes away what memory holds, now or in a child. */
+function discards(what: number): boolean {
+  switch (what) {
+    case m.MADV_FREE:
+    case m.MADV_DONTNEED:
+    case m.MADV_DONTNEED_LOCKED:
+    case m.MADV_REMOVE:
+    case m.MADV_DONTFORK:
+    case m.MADV_WIPEONFORK:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Whether sealed anonymous memory that the process may not write is in the range: advice must not change it either. */
+function hasReadOnlySealed(mm: MemoryManager, start: number, end: number): boolean {
+  const list = mm.vmas.list;
+  for (let i = mm.vmas.indexAbove(start); i < list.length && list[i].start < end; i++) {
+    const v = list[i];
+    if ((v.flags & VM_SEALED) === 0 || (v.prot & m.PROT_WRITE) !== 0) continue;
+    if (v.source === null || !v.shared) return true;
+  }
+  return false;
 }
 
 function changesFlags(what: number): boolean {

@@ -5,7 +5,7 @@ import { RESERVED_LOW_END, RESERVED_LOW_START, USER_TOP } from "../platform/plat
 import { dropRange } from "./drop.ts";
 import { STACK_GUARD_GAP } from "./fault.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { VM_GROWSDOWN, VM_LOCKED, VM_SHARED, VM_SPECIAL, type Vma } from "./vma.ts";
+import { VM_GROWSDOWN, VM_LOCKED, VM_SEALED, VM_SHARED, VM_SPECIAL, type Vma } from "./vma.ts";
 
 /** Lowest address that an application may map (vm.mmap_min_addr). */
 export const MIN_ADDRESS = 65536;
@@ -232,6 +232,16 @@ export function isCovered(mm: MemoryManager, start: number, end: number): boolea
     at = list[i].end;
   }
   return true;
+}
+
+/** Whether mseal(2) forbids to change any area in [start, end). */
+export function hasSealed(mm: MemoryManager, start: number, end: number): boolean {
+  if (!mm.hasSeals) return false;
+  const list = mm.vmas.list;
+  for (let i = mm.vmas.indexAbove(start); i < list.length && list[i].start < end; i++) {
+    if ((list[i].flags & VM_SEALED) !== 0) return true;
+  }
+  return false;
 }
 
 /** Whether an area is the kernel's own. */

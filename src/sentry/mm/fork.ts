@@ -41,6 +41,7 @@ export function copyMemory(mm: MemoryManager, child: MemoryManager): void {
   child.vdso = mm.vdso;
   child.dumpable = mm.dumpable;
   child.membarrier = mm.membarrier;
+  child.hasSeals = mm.hasSeals;
   child.noHugePages = mm.noHugePages;
   child.exe = mm.exe;
   const list = mm.vmas.list;

@@ -49,6 +49,7 @@ import {
   VM_LOCKED,
   VM_LOCKONFAULT,
   VM_NORESERVE,
+  VM_SEALED,
   VM_SHARED,
   VM_SPECIAL,
   Vma,
@@ -137,7 +138,10 @@ export function map(mm: MemoryManager, req: MapRequest): number {
   const before = (flags & MAP_FIXED) !== 0 ? mappedIn(mm, addr, addr + length) : 0;
   const r = checkLimits(mm, length - before, prot, vmFlags, req.canLock ?? false);
   if (r < 0) return r;
-  if ((flags & MAP_FIXED) !== 0) areas.remove(mm, addr, addr + length);
+  if ((flags & MAP_FIXED) !== 0) {
+    if (areas.hasSealed(mm, addr, addr + length)) return -EPERM;
+    areas.remove(mm, addr, addr + length);
+  }
 
   const offset = source === null ? 0 : req.offset;
   const fresh = new Vma(
@@ -273,7 +277,25 @@ export function unmap(mm: MemoryManager, addr: number, length: number): number {
   const end = addr + roundUp(length);
   if (!(addr >= 0 && end <= USER_TOP)) return -EINVAL;
   if (mm.vmas.list.length >= areas.MAX_AREAS && areas.cutsHole(mm, addr, end)) return -ENOMEM;
+  if (areas.hasSealed(mm, addr, end)) return -EPERM;
   areas.remove(mm, addr, end);
+  return 0;
+}
+
+/** mseal(2). */
+export function seal(mm: MemoryManager, addr: number, length: number): number {
+  if (addr % PAGE !== 0 || length < 0) return -EINVAL;
+  const end = addr + roundUp(length);
+  if (!(addr >= 0 && end <= USER_TOP)) return -EINVAL;
+  if (end === addr) return 0;
+  if (!areas.isCovered(mm, addr, end)) return -ENOMEM;
+  if (mm.vmas.list.length + 2 > areas.MAX_AREAS) return -ENOMEM;
+  mm.hasSeals = true;
+  const list = mm.vmas.list;
+  for (let i = areas.isolate(mm, addr, end); i < list.length && list[i].start < end; i++) {
+    list[i].flags |= VM_SEALED;
+  }
+  areas.mergeRange(mm, addr, end);
   return 0;
 }
 
@@ -295,6 +317,7 @@ export function protect(mm: MemoryManager, addr: number, length: number, protBit
     if ((v.flags & VM_GROWSDOWN) === 0) return -EINVAL;
     start = v.start;
   }
+  if (areas.hasSealed(mm, start, end)) return -EPERM;
   const list = mm.vmas.list;
   // Linux changes what comes before the first area that refuses.
   let at = start;
@@ -401,8 +424,11 @@ export function setBrk(mm: MemoryManager, addr: number): number {
   if (addr < mm.brkStart || addr > USER_TOP) return mm.brk;
   const oldEnd = roundUp(mm.brk);
   const newEnd = roundUp(addr);
-  if (newEnd < oldEnd) areas.remove(mm, newEnd, oldEnd);
-  else if (newEnd > oldEnd) {
+  if (newEnd < oldEnd) {
+    if (areas.hasSealed(mm, newEnd, oldEnd)) return mm.brk;
+    areas.remove(mm, newEnd, oldEnd);
+  }
+  if (newEnd > oldEnd) {
     const grow = newEnd - oldEnd;
     const dataSize = mm.endData - mm.startData;
     if (addr - mm.brkStart + dataSize > mm.limits[RLIMIT_DATA]) return mm.brk;

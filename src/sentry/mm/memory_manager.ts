@@ -92,6 +92,8 @@ export class MemoryManager {
   dumpable = 1;
   /** Membarrier registrations (MEMBARRIER_CMD_REGISTER_*), as bits. */
   membarrier = 0;
+  /** Some area is sealed (mseal(2)). */
+  hasSeals = false;
   /** PR_SET_THP_DISABLE. */
   noHugePages = false;
   /** Estimate of how many mappings the host keeps for the stub. */
@@ -206,9 +208,19 @@ export class MemoryManager {
     return locking.lockAll(this, flags, canLock);
   }
 
+  /** mseal(2). */
+  seal(addr: number, length: number): number {
+    return mapping.seal(this, addr, length);
+  }
+
   /** Pages of the address space that are present. */
   get residentPages(): number {
     return this.table.pages;
+  }
+
+  /** Whether all of a range is mapped. */
+  isMapped(addr: number, length: number): boolean {
+    return areas.isCovered(this, addr, addr + length);
   }
 
   /** The area that holds `addr`, or null. */

@@ -235,6 +235,25 @@ export class PageCache implements PageSource, Reclaimer {
     return false;
   }
 
+  /** How many pages from `first` up to `end` are present, and how many of those are dirty. */
+  countPages(first: number, end: number): { present: number; dirty: number } {
+    const last = Math.min(end, Math.ceil(this.size / PAGE_SIZE));
+    let present = 0;
+    let dirty = 0;
+    for (let index = first; index < last;) {
+      const b = this.#block(Math.floor(index / BLOCK));
+      const i = index & (BLOCK - 1);
+      if (b === null || i >= b.length) {
+        index += BLOCK - i;
+        continue;
+      }
+      if ((b[i] & PRESENT) !== 0) present++;
+      if ((b[i] & DIRTY) !== 0) dirty++;
+      index++;
+    }
+    return { present, dirty };
+  }
+
   /** Whether the file is mapped at all. */
   get mapped(): boolean {
     return this.#mappings !== null;

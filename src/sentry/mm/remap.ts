@@ -1,6 +1,6 @@
 /** mremap(2). */
 
-import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from "../../abi/errno.ts";
 import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from "../../abi/mman.ts";
 import { RESERVED_LOW_END, RESERVED_LOW_START, USER_TOP } from "../platform/platform.ts";
 import * as areas from "./areas.ts";
@@ -44,6 +44,8 @@ export function remap(
   }
   const vma = mm.vmas.find(addr);
   if (vma === null) return -EFAULT;
+  if (areas.hasSealed(mm, addr, addr + Math.max(oldLength, 1))) return -EPERM;
+  if (fixed && areas.hasSealed(mm, newAddr, newAddr + newLength)) return -EPERM;
   // A length of 0 asks for a second mapping of shared memory.
   if (oldLength === 0 && (vma.flags & VM_SHARED) === 0) return -EINVAL;
   if ((vma.flags & VM_SPECIAL) !== 0 && (newLength > oldLength || dontUnmap)) return -EINVAL;

@@ -27,6 +27,9 @@ export const VM_SPECIAL = 0x2000;
 /** Made for the heap by brk. */
 export const VM_HEAP = 0x4000;
 
+/** Neither unmapped nor changed any more (mseal(2)). */
+export const VM_SEALED = 0x8000;
+
 /** One area: [start, end), page aligned. */
 export class Vma {
   readonly mm: MemoryManager;

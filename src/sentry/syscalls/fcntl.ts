@@ -7,6 +7,7 @@ import {
   EOVERFLOW,
   EPERM,
   ERESTARTSYS,
+  ESRCH,
 } from "../../abi/errno.ts";
 import { CAP_LEASE, CAP_SYS_RESOURCE } from "../../abi/capability.ts";
 import {
@@ -64,6 +65,7 @@ import {
 import { readI64, write64 } from "../../abi/int64.ts";
 import { RLIMIT_NOFILE } from "../../abi/resource.ts";
 import { PipeFile } from "../fs/pipe/pipe_file.ts";
+import { AsyncNotice } from "../kernel/file_signals.ts";
 import type { Task } from "../kernel/task.ts";
 import { type File, FileOwner } from "../vfs/file.ts";
 import { LOCK_TO_END, type LockOwner, LockState } from "../vfs/locks.ts";
@@ -97,7 +99,7 @@ export function sys_fcntl(t: Task): number {
   if ((file.flags & O_PATH) !== 0) return -EBADF;
   switch (cmd) {
     case F_SETFL:
-      return setFlags(t, file, arg | 0);
+      return setFlags(t, file, fd, arg | 0);
     case F_GETLK:
     case F_SETLK:
     case F_SETLKW:
@@ -107,22 +109,20 @@ export function sys_fcntl(t: Task): number {
     case F_OFD_SETLKW:
       return rangeLock(t, file, cmd - F_OFD_GETLK + F_GETLK, arg, file, -1);
     case F_SETOWN:
-      return setOwn(file, arg | 0);
+      return setOwn(t, file, arg | 0);
     case F_GETOWN: {
-      const o = file.owner;
-      if (o === null) return 0;
-      return o.type === F_OWNER_PGRP ? -o.id : o.id;
+      const id = ownerId(t, file);
+      return file.owner?.type === F_OWNER_PGRP ? -id : id;
     }
     case F_SETOWN_EX:
       return setOwnEx(t, file, arg);
     case F_GETOWN_EX:
       t.view.setInt32(0, file.owner === null ? F_OWNER_TID : file.owner.type, true);
-      t.view.setInt32(4, file.owner === null ? 0 : file.owner.id, true);
+      t.view.setInt32(4, ownerId(t, file), true);
       return t.copyOut(arg, 8);
     case F_SETSIG:
       if (arg < 0 || arg > 64) return -EINVAL;
-      if (file.owner === null) file.owner = new FileOwner(F_OWNER_PID, 0, 0);
-      file.owner.signal = arg;
+      (file.owner ??= new FileOwner(F_OWNER_PID)).signal = arg;
       return 0;
     case F_GETSIG:
       return file.owner === null ? 0 : file.owner.signal;
@@ -163,30 +163,59 @@ function duplicate(t: Task, file: File, min: number, cloexec: boolean): number {
   return fd;
 }
 
-function setFlags(t: Task, file: File, flags: number): number {
+function setFlags(t: Task, file: File, fd: number, flags: number): number {
   if (
     (flags & O_NOATIME) !== 0 && (file.flags & O_NOATIME) === 0 &&
     !ownerOrCapable(t.creds, file.inode)
   ) return -EPERM;
-  return file.setFlags(t, (file.flags & ~SETFL_FLAGS) | (flags & SETFL_FLAGS));
+  const r = file.setFlags(t, (file.flags & ~SETFL_FLAGS) | (flags & SETFL_FLAGS));
+  if (r === 0) followAsync(file, fd);
+  return r;
 }
 
-function setOwn(file: File, arg: number): number {
-  if (arg === -0x80000000) return -EINVAL;
-  const signal = file.owner === null ? 0 : file.owner.signal;
-  file.owner = arg === 0
-    ? null
-    : new FileOwner(arg < 0 ? F_OWNER_PGRP : F_OWNER_PID, Math.abs(arg), signal);
+/** Starts or ends the signals of a description by its O_ASYNC flag. */
+export function followAsync(file: File, fd: number): void {
+  if ((file.flags & O_ASYNC) === 0) {
+    if (file.owner !== null) file.owner.stop();
+    return;
+  }
+  const { queue } = file;
+  if (queue === null) return;
+  const owner = file.owner ??= new FileOwner(F_OWNER_PID);
+  if (owner.notice !== null) return;
+  owner.notice = new AsyncNotice(file, owner, fd);
+  queue.add(owner.notice);
+}
+
+/** The id of the owner as `t` sees it, 0 if it is gone. */
+function ownerId(t: Task, file: File): number {
+  const pid = file.owner?.pid ?? null;
+  if (pid === null || (pid.task === null && pid.group === null)) return 0;
+  return pid.numberIn(t.pid.ns);
+}
+
+function own(t: Task, file: File, type: number, id: number): number {
+  const pid = id === 0 ? null : t.pid.ns.get(id);
+  if (id !== 0 && pid === null) return -ESRCH;
+  const owner = file.owner ??= new FileOwner(type);
+  owner.type = type;
+  owner.id = id;
+  owner.pid = pid;
+  owner.uid = t.creds.ruid;
+  owner.euid = t.creds.euid;
   return 0;
+}
+
+function setOwn(t: Task, file: File, arg: number): number {
+  if (arg === -0x80000000) return -EINVAL;
+  return own(t, file, arg < 0 ? F_OWNER_PGRP : F_OWNER_PID, Math.abs(arg));
 }
 
 function setOwnEx(t: Task, file: File, address: number): number {
   if (t.copyIn(address, 8) !== 0) return -EFAULT;
   const type = t.view.getInt32(0, true);
   if (type !== F_OWNER_TID && type !== F_OWNER_PID && type !== F_OWNER_PGRP) return -EINVAL;
-  const signal = file.owner === null ? 0 : file.owner.signal;
-  file.owner = new FileOwner(type, t.view.getInt32(4, true), signal);
-  return 0;
+  return own(t, file, type, t.view.getInt32(4, true));
 }
 
 function pipeSize(t: Task, file: File, cmd: number, arg: number): number {

@@ -6,6 +6,7 @@ import {
   FUTEX_32,
   FUTEX_CLOCK_REALTIME,
   FUTEX_CMP_REQUEUE,
+  FUTEX_CMP_REQUEUE_PI,
   FUTEX_LOCK_PI,
   FUTEX_LOCK_PI2,
   FUTEX_PRIVATE_FLAG,
@@ -14,6 +15,7 @@ import {
   FUTEX_UNLOCK_PI,
   FUTEX_WAIT,
   FUTEX_WAIT_BITSET,
+  FUTEX_WAIT_REQUEUE_PI,
   FUTEX_WAITV_MAX,
   FUTEX_WAKE,
   FUTEX_WAKE_BITSET,
@@ -27,7 +29,9 @@ import {
   lockPi,
   MATCH_ANY,
   requeueFutex,
+  requeuePi,
   unlockPi,
+  waitRequeuePi,
   wakeFutex,
   wakeOpFutex,
 } from "../kernel/futex_ops.ts";
@@ -76,6 +80,13 @@ export function sys_futex(t: Task): number {
       return lockPi(t, address, shared, true, Infinity);
     case FUTEX_UNLOCK_PI:
       return unlockPi(t, address, shared);
+    case FUTEX_WAIT_REQUEUE_PI: {
+      const deadline = deadlineArg(t, true, realtime);
+      if (deadline < 0) return deadline;
+      return waitRequeuePi(t, address, shared, value, MATCH_ANY, deadline, t.args[4]);
+    }
+    case FUTEX_CMP_REQUEUE_PI:
+      return requeuePi(t, address, shared, value, t.args[3] | 0, t.args[4], t.args[5] | 0);
     default:
       return -ENOSYS;
   }
@@ -120,6 +131,65 @@ export function sys_futex_waitv(t: Task): number {
     entries.push(new FutexVectorEntry(readU64(t.view, i * 24 + 8), value | 0, shared));
   }
   return futexWaitv(t, entries, deadline);
+}
+
+/** Whether the flags of futex_wait(2) and its kin name a 32-bit futex without options that do not exist here. */
+function isPlainFutex(flags: number): boolean {
+  return (flags & ~FUTEX_PRIVATE_FLAG) === FUTEX_32;
+}
+
+/** The mask of futex_wait(2) and futex_wake(2), which has no more bits than the futex. */
+function maskArg(t: Task): number {
+  const mask = t.args[1];
+  return mask > 0 && mask <= 0xffffffff ? mask : -EINVAL;
+}
+
+/** futex_wake(2). */
+export function sys_futex_wake(t: Task): number {
+  const flags = t.args[3] >>> 0;
+  if (!isPlainFutex(flags)) return -EINVAL;
+  const mask = maskArg(t);
+  if (mask < 0) return mask;
+  const count = t.args[2] | 0;
+  if (count === 0) return 0;
+  return wakeFutex(t, t.args[0], (flags & FUTEX_PRIVATE_FLAG) === 0, count, mask | 0);
+}
+
+/** futex_wait(2). */
+export function sys_futex_wait(t: Task): number {
+  const flags = t.args[3] >>> 0;
+  if (!isPlainFutex(flags)) return -EINVAL;
+  const mask = t.args[2];
+  if (mask <= 0 || mask > 0xffffffff || t.args[1] < 0 || t.args[1] > 0xffffffff) return -EINVAL;
+  let deadline = t.block.deadline;
+  if (t.block.runs === 0 && t.args[4] !== 0) {
+    const clock = t.args[5] | 0;
+    if (clock !== CLOCK_MONOTONIC && clock !== CLOCK_REALTIME) return -EINVAL;
+    const time = readTimespec(t, t.args[4]);
+    if (time < 0) return time;
+    deadline = monotonicDeadline(t, time, true, clock === CLOCK_REALTIME);
+  }
+  const shared = (flags & FUTEX_PRIVATE_FLAG) === 0;
+  return futexWait(t, t.args[0], shared, t.args[1] | 0, mask | 0, deadline);
+}
+
+/** futex_requeue(2): the two futexes stand in an array as futex_waitv(2) has it. */
+export function sys_futex_requeue(t: Task): number {
+  if (t.args[1] !== 0 || t.args[0] === 0) return -EINVAL;
+  if (t.copyIn(t.args[0], 48) !== 0) return -EFAULT;
+  for (const at of [16, 40]) {
+    if (!isPlainFutex(t.view.getUint32(at, true)) || t.view.getInt32(at + 4, true) !== 0) {
+      return -EINVAL;
+    }
+  }
+  const flags = t.view.getUint32(16, true);
+  // Both are private or both are shared: their keys are compared.
+  if (flags !== t.view.getUint32(40, true)) return -EINVAL;
+  const expected = readU64(t.view, 0) | 0;
+  const from = readU64(t.view, 8);
+  const to = readU64(t.view, 32);
+  const shared = (flags & FUTEX_PRIVATE_FLAG) === 0;
+  return requeueFutex(t, from, shared, t.args[2] | 0, t.args[3] | 0, to, expected);
 }
 
 /** set_robust_list(2). */

@@ -25,6 +25,7 @@ import {
 } from "../../abi/ioctl.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../abi/stat.ts";
 import { write64 } from "../../abi/int64.ts";
+import { followAsync } from "./fcntl.ts";
 import type { Task } from "../kernel/task.ts";
 import type { File } from "../vfs/file.ts";
 
@@ -75,7 +76,9 @@ export function sys_ioctl(t: Task): number {
 function switchFlag(t: Task, file: File, arg: number, flag: number): number {
   const on = t.mm.readU32(arg);
   if (on < 0) return on;
-  return file.setFlags(t, on !== 0 ? file.flags | flag : file.flags & ~flag);
+  const r = file.setFlags(t, on !== 0 ? file.flags | flag : file.flags & ~flag);
+  if (r === 0 && flag === O_ASYNC) followAsync(file, t.args[0] | 0);
+  return r;
 }
 
 /** Requests to files and directories of a file system. */

@@ -130,6 +130,12 @@ export function sys_mincore(t: Task): number {
   return 0;
 }
 
+/** mseal(2). */
+export function sys_mseal(t: Task): number {
+  if (t.args[2] !== 0) return -EINVAL;
+  return t.mm.seal(t.args[0], t.args[1]);
+}
+
 /** msync(2). */
 export function sys_msync(t: Task): number {
   const a = t.args;

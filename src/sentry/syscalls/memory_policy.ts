@@ -7,7 +7,7 @@ import type { Task } from "../kernel/task.ts";
 const MAX_NODES = 1024;
 const PAGE = 4096;
 
-/** Whether a mode and its nodes can be had: 0 or a negative errno. */
+/** Whether a mode and its nodes can be had: how many nodes it names, or a negative errno. */
 function checkPolicy(t: Task, modeAndFlags: number, nodes: number, maxNode: number): number {
   const mode = modeAndFlags & ~m.MPOL_MODE_FLAGS;
   if (mode < m.MPOL_DEFAULT || mode > m.MPOL_PREFERRED_MANY) return -EINVAL;
@@ -25,25 +25,32 @@ function checkPolicy(t: Task, modeAndFlags: number, nodes: number, maxNode: numb
     case m.MPOL_LOCAL:
       return wanted ? -EINVAL : 0;
     case m.MPOL_PREFERRED:
-      return 0;
+      return wanted ? 1 : 0;
     default:
-      return wanted ? 0 : -EINVAL;
+      return wanted ? 1 : -EINVAL;
   }
 }
 
 /** set_mempolicy(2). */
 export function sys_set_mempolicy(t: Task): number {
-  return checkPolicy(t, t.args[0] | 0, t.args[1], t.args[2]);
+  const nodes = checkPolicy(t, t.args[0] | 0, t.args[1], t.args[2]);
+  if (nodes < 0) return nodes;
+  t.memoryPolicy = t.args[0] | 0;
+  t.memoryNodes = nodes;
+  return 0;
 }
 
 /** mbind(2). */
 export function sys_mbind(t: Task): number {
   const a = t.args;
   if (a[0] % PAGE !== 0 || (a[5] & ~m.MPOL_MF_VALID) !== 0) return -EINVAL;
-  return checkPolicy(t, a[2] | 0, a[3], a[4]);
+  const r = checkPolicy(t, a[2] | 0, a[3], a[4]);
+  if (r < 0) return r;
+  const length = Math.ceil(a[1] / PAGE) * PAGE;
+  return length === 0 || t.mm.isMapped(a[0], length) ? 0 : -EFAULT;
 }
 
-/** get_mempolicy(2): the default policy, all on node 0. */
+/** get_mempolicy(2): memory is all on node 0. */
 export function sys_get_mempolicy(t: Task): number {
   const [mode, nodes, maxNode, addr, flags] = t.args;
   if ((flags & ~(m.MPOL_F_NODE | m.MPOL_F_ADDR | m.MPOL_F_MEMS_ALLOWED)) !== 0) return -EINVAL;
@@ -51,13 +58,25 @@ export function sys_get_mempolicy(t: Task): number {
   if ((flags & m.MPOL_F_ADDR) !== 0) {
     if (t.mm.findVma(addr) === null) return -EFAULT;
   } else if (addr !== 0 || (flags & m.MPOL_F_NODE) !== 0) return -EINVAL;
-  if (mode !== 0 && t.mm.writeU32(mode, 0) < 0) return -EFAULT;
+  // Areas have the default policy, whatever mbind(2) was told: with one node it makes no difference.
+  const own = flags === 0;
+  const tell = own ? t.memoryPolicy : 0;
+  if (mode !== 0 && t.mm.writeU32(mode, tell) < 0) return -EFAULT;
   if (nodes !== 0) {
     const bytes = Math.ceil(Math.min(maxNode, MAX_NODES) / 64) * 8;
     if (t.mm.zeroOut(nodes, bytes) < 0) return -EFAULT;
-    if ((flags & m.MPOL_F_MEMS_ALLOWED) !== 0) t.mm.writeU8(nodes, 1);
+    const bits = (flags & m.MPOL_F_MEMS_ALLOWED) !== 0 ? 1 : own ? t.memoryNodes : 0;
+    if (bits !== 0) t.mm.writeU8(nodes, bits);
   }
   return 0;
+}
+
+/** set_mempolicy_home_node(2): policies hold by themselves here, so that no area has one to change. */
+export function sys_set_mempolicy_home_node(t: Task): number {
+  const [start, length, node, flags] = t.args;
+  if (start % PAGE !== 0 || flags !== 0 || length < 0) return -EINVAL;
+  if (node !== 0) return -EINVAL;
+  return length === 0 ? 0 : -ENOENT;
 }
 
 /** migrate_pages(2): everything is where it could go. */

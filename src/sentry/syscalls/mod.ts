@@ -14,6 +14,7 @@ import * as ioctl from "./ioctl.ts";
 import * as ipc from "./ipc.ts";
 import * as jobControl from "./job_control.ts";
 import * as limits from "./limits.ts";
+import * as membarrier from "./membarrier.ts";
 import * as memfd from "./memfd.ts";
 import * as memory from "./memory.ts";
 import * as memoryOfOthers from "./memory_of_others.ts";
@@ -56,6 +57,7 @@ export const handlers: readonly (SyscallHandler | undefined)[] = bindHandlers({
   ipc,
   jobControl,
   limits,
+  membarrier,
   memfd,
   memory,
   memoryOfOthers,

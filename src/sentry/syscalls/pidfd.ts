@@ -1,9 +1,10 @@
 /** Descriptors of processes (pidfd_open(2)), and comparing processes (kcmp(2)). */
 
 import { CAP_SYS_PTRACE } from "../../abi/capability.ts";
-import { EBADF, EINVAL, EPERM, ESRCH } from "../../abi/errno.ts";
+import { EBADF, EFAULT, EINVAL, ENOENT, EPERM, ESRCH } from "../../abi/errno.ts";
 import { RLIMIT_NOFILE } from "../../abi/resource.ts";
 import {
+  KCMP_EPOLL_TFD,
   KCMP_FILE,
   KCMP_FILES,
   KCMP_FS,
@@ -14,6 +15,7 @@ import {
   PIDFD_NONBLOCK,
 } from "../../abi/sched.ts";
 import { SI_TKILL, SI_USER } from "../../abi/signals.ts";
+import { EpollFile } from "../fs/epoll/epoll_file.ts";
 import { TaskDir } from "../fs/proc/task_dir.ts";
 import { PidFile } from "../kernel/pidfd.ts";
 import { checkKill, sendToGroup } from "../kernel/task_signals.ts";
@@ -77,6 +79,16 @@ export function sys_pidfd_getfd(t: Task): number {
   return fd;
 }
 
+/** process_mrelease(2): a process that was killed gives its memory back by itself, as soon as it ends. */
+export function sys_process_mrelease(t: Task): number {
+  if (t.args[1] !== 0) return -EINVAL;
+  const file = t.files.get(t.args[0] | 0);
+  if (!(file instanceof PidFile)) return -EBADF;
+  const { group } = file;
+  if (group.isZombie || group.isReaped || group.tasks.length === 0) return -ESRCH;
+  return group.exiting || group.tasks[0].isDying() ? 0 : -EINVAL;
+}
+
 /** Whether `t` may look into another task, as ptrace(2) has it. */
 export function mayInspect(t: Task, other: Task): boolean {
   if (t.group === other.group) return true;
@@ -100,24 +112,56 @@ export function sys_kcmp(t: Task): number {
     case KCMP_FILE: {
       const x = a.files.get(t.args[3] | 0);
       const y = b.files.get(t.args[4] | 0);
-      return x === null || y === null ? -EBADF : answer(x === y);
+      return x === null || y === null ? -EBADF : compareObjects(x, y);
     }
     case KCMP_VM:
-      return answer(a.mm === b.mm);
+      return compareObjects(a.mm, b.mm);
     case KCMP_FILES:
-      return answer(a.files === b.files);
+      return compareObjects(a.files, b.files);
     case KCMP_FS:
-      return answer(a.fs === b.fs);
+      return compareObjects(a.fs, b.fs);
     case KCMP_SIGHAND:
-      return answer(a.group.handlers === b.group.handlers);
+      return compareObjects(a.group.handlers, b.group.handlers);
     case KCMP_IO:
+      return compareObjects(a, b);
     case KCMP_SYSVSEM:
-      return answer(a.group === b.group);
+      return compareObjects(a.semUndo, b.semUndo);
+    case KCMP_EPOLL_TFD:
+      return compareTarget(t, a, b);
     default:
       return -EINVAL;
   }
 }
 
-function answer(same: boolean): number {
-  return same ? 0 : 3;
+/** Places of objects in an order that has no other meaning: what kcmp(2) sorts by. */
+const places: WeakMap<object, number> = new WeakMap();
+let lastPlace = 0;
+
+function placeOf(object: object): number {
+  let place = places.get(object);
+  if (place === undefined) places.set(object, place = ++lastPlace);
+  return place;
+}
+
+/** 0 for the same object, 1 or 2 for one before or after the other. */
+function compareObjects(a: object | null, b: object | null): number {
+  if (a === b) return 0;
+  if (a === null) return 1;
+  if (b === null) return 2;
+  return placeOf(a) < placeOf(b) ? 1 : 2;
+}
+
+/** KCMP_EPOLL_TFD: a description of `a`, and the one that an epoll of `b` watches. */
+function compareTarget(t: Task, a: Task, b: Task): number {
+  if (t.copyIn(t.args[4], 12) !== 0) return -EFAULT;
+  const epoll = b.files.get(t.view.getInt32(0, true));
+  const wanted = t.view.getInt32(4, true);
+  let skip = t.view.getUint32(8, true);
+  const file = a.files.get(t.args[3] | 0);
+  if (file === null || epoll === null) return -EBADF;
+  if (!(epoll instanceof EpollFile)) return -EINVAL;
+  for (const [fd, target] of epoll.targets()) {
+    if (fd === wanted && skip-- === 0) return compareObjects(file, target);
+  }
+  return -ENOENT;
 }

@@ -38,6 +38,7 @@ import type { ThreadGroup } from "../kernel/thread_group.ts";
 import { putUsage } from "./usage.ts";
 
 const CLONE_CLEAR_SIGHAND_HIGH = 1;
+const CLONE_INTO_CGROUP_HIGH = 2;
 
 const request: CloneRequest = {
   flags: 0,
@@ -48,7 +49,11 @@ const request: CloneRequest = {
   pidfd: 0,
   parentTid: 0,
   childTid: 0,
+  setTid: [],
 };
+const NO_IDS: readonly number[] = [];
+/** As deep as namespaces nest (MAX_PID_NS_LEVEL). */
+const MOST_IDS = 32;
 const found = new WaitResult();
 
 /** fork(2). */
@@ -66,6 +71,7 @@ function simpleClone(t: Task, flags: number): number {
   request.clearSighand = false;
   request.exitSignal = SIGCHLD;
   request.stack = 0;
+  request.setTid = NO_IDS;
   return cloneTask(t, request);
 }
 
@@ -80,6 +86,7 @@ export function sys_clone(t: Task): number {
   request.childTid = t.args[3];
   request.tls = t.args[4];
   request.pidfd = t.args[2];
+  request.setTid = NO_IDS;
   if (request.exitSignal > NSIG) return -EINVAL;
   if ((flags & CLONE_PIDFD) !== 0) {
     // Both are told through the same argument.
@@ -101,7 +108,7 @@ export function sys_clone3(t: Task): number {
   const view = t.view;
   const flags = view.getInt32(0, true);
   const flagsHigh = view.getInt32(4, true);
-  if ((flagsHigh & ~CLONE_CLEAR_SIGHAND_HIGH) !== 0) return -EINVAL;
+  if ((flagsHigh & ~(CLONE_CLEAR_SIGHAND_HIGH | CLONE_INTO_CGROUP_HIGH)) !== 0) return -EINVAL;
   // CLONE_NEWTIME takes one of the bits where clone(2) has the exit signal.
   if ((flags & (CLONE_DETACHED | (CSIGNAL & ~0x80))) !== 0) return -EINVAL;
   request.flags = flags;
@@ -117,10 +124,23 @@ export function sys_clone3(t: Task): number {
   if (stack < 0) return stack;
   request.stack = stack;
   request.tls = readU64(view, 56);
-  // set_tid: choosing the id of the new process is for restoring checkpoints from inside, which needs a privilege.
-  if (readU64(view, 64) !== 0 || readU64(view, 72) !== 0) return -EINVAL;
+  // There is no control group file system, so that no descriptor is one of its directories.
+  if ((flagsHigh & CLONE_INTO_CGROUP_HIGH) !== 0) return -EBADF;
   if ((flags & CLONE_CHILD_SETTID) !== 0 && request.childTid === 0) return -EFAULT;
+  const ids = idsArg(t, readU64(view, 64), readU64(view, 72));
+  if (typeof ids === "number") return ids;
+  request.setTid = ids;
   return cloneTask(t, request);
+}
+
+/** set_tid of clone3(2): the ids that the child is to have. */
+function idsArg(t: Task, address: number, count: number): readonly number[] | number {
+  if ((address === 0) !== (count === 0) || count > MOST_IDS) return -EINVAL;
+  if (count === 0) return NO_IDS;
+  if (t.copyIn(address, 4 * count) !== 0) return -EFAULT;
+  const ids: number[] = [];
+  for (let i = 0; i < count; i++) ids.push(t.view.getInt32(4 * i, true));
+  return ids;
 }
 
 /** _exit(2): ends one thread. */

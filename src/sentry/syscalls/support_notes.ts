@@ -10,34 +10,25 @@ export type SupportNotes = { readonly [name in SyscallName]?: string };
 /** What is missing in each system call that has a handler which does not do all that Linux does. */
 export const PARTIAL: SupportNotes = {
   clone: "A new time namespace can not be shared with other memory.",
-  clone3: "`set_tid` and CLONE_INTO_CGROUP are refused with EINVAL.",
-  execve: "A set-user-id program gets its ids and capabilities; there are no security modules.",
   exit_group: "No core file is written; the status says that one would be.",
-  fcntl: "Leases and signals for input and output (F_SETLEASE, O_ASYNC) are refused.",
-  futex:
-    "FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI are refused; priorities are not inherited.",
-  get_mempolicy: "There is one memory node.",
+  fcntl: "Leases (F_SETLEASE) and watching of directories (F_NOTIFY) are refused.",
   getsockopt: "Options that need a netfilter or driver interface are refused.",
   ioprio_set: "Kept and reported, without effect.",
-  kill: "Permission follows ids and capabilities; there are no security modules.",
   lseek: "Space that fallocate reserved counts as data for SEEK_DATA.",
   madvise: "Advice about huge pages, merging and dumps is accepted without effect.",
-  mbind: "There is one memory node.",
-  migrate_pages: "There is one memory node.",
+  get_mempolicy: "An area has the default policy, whatever mbind was told: there is one node.",
   mincore: "Pages that were mapped ahead of need count as present.",
   mlock: "Counted against the limit; the host may still page the memory out.",
   mlock2: "Counted against the limit; the host may still page the memory out.",
   mlockall: "Counted against the limit; the host may still page the memory out.",
   mmap: "Huge pages are refused; a private file mapping may not show later writes to the file.",
   mount: "Propagation is recorded without effect; overlay can not be mounted by programs.",
-  move_pages: "There is one memory node.",
   openat2: "RESOLVE_CACHED does an ordinary walk.",
   prctl: "Seccomp filters for programs are refused with EINVAL.",
   sched_setaffinity: "Kept and reported, without effect on the host.",
   sched_setattr: "Kept and reported, without effect on the host.",
   sched_setparam: "Kept and reported, without effect on the host.",
   sched_setscheduler: "Kept and reported, without effect on the host.",
-  set_mempolicy: "There is one memory node.",
   setns: "Mount namespaces without tasks live until the sandbox ends.",
   setpriority: "Kept and reported, without effect on the host.",
   setsockopt: "Options that need a netfilter or driver interface are refused.",
@@ -49,7 +40,6 @@ const DROPPED = "Linux itself no longer has it, or never had.";
 const NO_SEGMENTS = "Linux does not have it for 64-bit programs either.";
 const NO_AIO = "Programs fall back to ordinary reads and writes.";
 const NO_KEYS = "There is no key store.";
-const NO_NUMA = "The sandbox has one memory node.";
 const NO_LSM = "The sandbox has no security modules of its own.";
 
 /** Why a system call is answered with ENOSYS. */
@@ -85,13 +75,13 @@ export const ABSENT: SupportNotes = {
   io_uring_setup: NO_AIO,
   io_uring_enter: NO_AIO,
   io_uring_register: NO_AIO,
-  set_mempolicy_home_node: NO_NUMA,
   landlock_create_ruleset: NO_LSM,
   landlock_add_rule: NO_LSM,
   landlock_restrict_self: NO_LSM,
   lsm_get_self_attr: NO_LSM,
   lsm_set_self_attr: NO_LSM,
   lsm_list_modules: NO_LSM,
+  rseq: "The sentry is not told when the host preempts a thread, and could not abort its sequence.",
   map_shadow_stack: "Shadow stacks are not offered to programs.",
   memfd_secret: "Memory of the sandbox cannot be hidden from its kernel.",
   sysfs: "The names of file systems are in /proc/filesystems.",

@@ -1,4 +1,13 @@
-import { EBADF, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, ESPIPE } from "../../abi/errno.ts";
+import {
+  EBADF,
+  EFAULT,
+  EFBIG,
+  EINVAL,
+  EISDIR,
+  ENODEV,
+  EOPNOTSUPP,
+  ESPIPE,
+} from "../../abi/errno.ts";
 import {
   FALLOC_FL_COLLAPSE_RANGE,
   FALLOC_FL_INSERT_RANGE,
@@ -10,6 +19,7 @@ import {
   POSIX_FADV_NOREUSE,
 } from "../../abi/fcntl.ts";
 
+import { readU64, write64 } from "../../abi/int64.ts";
 import { RLIMIT_FSIZE } from "../../abi/resource.ts";
 import { SIGXFSZ } from "../../abi/signals.ts";
 import { SigInfo } from "../kernel/signal_set.ts";
@@ -56,6 +66,25 @@ export function sys_fadvise64(t: Task): number {
   if (!file.seekable) return -ESPIPE;
   const advice = t.args[3] | 0;
   return t.args[2] < 0 || advice < 0 || advice > POSIX_FADV_NOREUSE ? -EINVAL : 0;
+}
+
+/** cachestat(2). */
+export function sys_cachestat(t: Task): number {
+  if (t.args[3] !== 0) return -EINVAL;
+  const file = openFile(t);
+  if (file === null) return -EBADF;
+  if (t.copyIn(t.args[1], 16) !== 0) return -EFAULT;
+  const first = Math.floor(readU64(t.view, 0) / 4096);
+  const length = readU64(t.view, 8);
+  const end = length === 0 ? Infinity : Math.ceil((readU64(t.view, 0) + length) / 4096);
+  const pages = file.inode.prepareContent();
+  const { present, dirty } = pages === null
+    ? { present: 0, dirty: 0 }
+    : pages.countPages(first, end);
+  t.scratch.fill(0, 0, 40);
+  write64(t.view, 0, present);
+  write64(t.view, 8, dirty);
+  return t.copyOut(t.args[2], 40);
 }
 
 export function sys_readahead(t: Task): number {

@@ -24,7 +24,8 @@ import {
 } from "../../abi/fcntl.ts";
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../abi/poll.ts";
 import type { Task } from "../kernel/task.ts";
-import type { WaitQueue } from "../kernel/wait.ts";
+import type { Pid } from "../kernel/pid.ts";
+import type { Waiter, WaitQueue } from "../kernel/wait.ts";
 import type { IoBuffer } from "../mm/io_buffer.ts";
 import type { VfsContext } from "./context.ts";
 import type { Inode } from "./inode.ts";
@@ -34,13 +35,32 @@ import type { Path } from "./path.ts";
 export class FileOwner {
   /** An F_OWNER_* number. */
   type: number;
+  /** The id as it was given, and what it named then; null for nobody. */
   id: number;
+  pid: Pid | null;
+  /** Real and effective kernel uid of whoever named it: the signal is sent in their name. */
+  uid: number;
+  euid: number;
+  /** F_SETSIG; 0 for SIGIO. */
   signal: number;
+  /** Sends the signals while O_ASYNC is on, or null. */
+  notice: Waiter | null;
 
-  constructor(type: number, id: number, signal: number) {
+  constructor(type: number) {
     this.type = type;
-    this.id = id;
-    this.signal = signal;
+    this.id = 0;
+    this.pid = null;
+    this.uid = 0;
+    this.euid = 0;
+    this.signal = 0;
+    this.notice = null;
+  }
+
+  /** Sends no more signals. */
+  stop(): void {
+    const notice = this.notice;
+    this.notice = null;
+    if (notice !== null && notice.queue !== null) notice.queue.remove(notice);
   }
 }
 
@@ -119,6 +139,7 @@ export abstract class File {
     if (--this.refs === 0) {
       this.inode.locks?.dropFile(this);
       if (this.watchers !== null) this.dropWatchers();
+      if (this.owner !== null) this.owner.stop();
       this.release();
       this.path.put();
     }

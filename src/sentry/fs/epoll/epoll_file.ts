@@ -93,6 +93,15 @@ export class EpollFile extends File {
     }
   }
 
+  /** What it watches: descriptors as they were given, and descriptions. */
+  *targets(): Iterable<[fd: number, file: File]> {
+    for (const first of this.items.values()) {
+      for (let item: EpollItem | null = first; item !== null; item = item.sameFd) {
+        yield [item.fd, item.file];
+      }
+    }
+  }
+
   private find(fd: number, file: File): EpollItem | null {
     let item = this.items.get(fd) ?? null;
     while (item !== null && item.file !== file) item = item.sameFd;
