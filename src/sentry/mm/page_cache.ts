@@ -5,6 +5,7 @@ import { EIO, ENOSPC } from "../../abi/errno.ts";
 import { type FrameAllocator, PAGE_SIZE, type Reclaimer } from "./frames.ts";
 import type { IoBuffer } from "./io_buffer.ts";
 import type { MemoryManager } from "./memory_manager.ts";
+import { PTE_WRITE } from "./page_table.ts";
 import type { Vma } from "./vma.ts";
 
 /** Where the pages of a mapping come from. Pages are numbered by file offset / 4096. */
@@ -462,6 +463,12 @@ export class PageCache implements PageSource, Reclaimer {
     if (gone > 0) this.quota?.uncharge(gone);
   }
 
+  /** Whether an application can write to one of these pages without a fault. */
+  #writtenByMapping(index: number, count: number): boolean {
+    for (const v of this.#mappings!) if (v.shared && maySpoil(v, index, count)) return true;
+    return false;
+  }
+
   /** Writes dirty pages back; 0 or the first error. Pages that are mapped for writing stay dirty. */
   sync(): number {
     if (this.#dirtyPages === 0 || !this.tracksWrites) return 0;
@@ -488,7 +495,7 @@ export class PageCache implements PageSource, Reclaimer {
       const length = Math.min(n * PAGE_SIZE, this.size - index * PAGE_SIZE);
       const r = length <= 0 ? 0 : this.filler!.flush!(index, frame * PAGE_SIZE, length);
       if (r < 0) error = error === 0 ? r : error;
-      else if (!keep) {
+      else if (!keep || !this.#writtenByMapping(index, n)) {
         for (let k = 0; k < n; k++) b[i + k] &= ~DIRTY;
         this.#dirtyPages -= n;
       }
@@ -540,6 +547,17 @@ export class PageCache implements PageSource, Reclaimer {
     if (this.#mappings === null) this.drop(0, Infinity, false);
     else this.ephemeral = true;
   }
+}
+
+/** Whether an area lets its process write to one of the pages [index, index + count) of its file. */
+function maySpoil(v: Vma, index: number, count: number): boolean {
+  const start = v.pageIndex(v.start);
+  const shift = v.start / PAGE_SIZE - start;
+  const end = Math.min(index + count, start + (v.end - v.start) / PAGE_SIZE);
+  for (let i = Math.max(index, start); i < end; i++) {
+    if ((v.mm.table.get(i + shift) & PTE_WRITE) !== 0) return true;
+  }
+  return false;
 }
 
 /** Frames that the kernel shares with applications, as those of the vDSO. */

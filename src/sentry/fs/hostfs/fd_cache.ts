@@ -58,6 +58,14 @@ export class FdCache {
     slot.pinned = true;
   }
 
+  /** The opposite of {@link pin}. */
+  unpin(slot: HostFd): void {
+    if (!slot.pinned) return;
+    slot.pinned = false;
+    this.append(slot);
+    this.count++;
+  }
+
   /** Closes the descriptor of a slot, if it has one. */
   close(slot: HostFd): void {
     if (slot.fd < 0) return;

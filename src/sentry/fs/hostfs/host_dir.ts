@@ -223,27 +223,29 @@ export class HostDir extends HostInode {
   override link(_ctx: VfsContext, name: string, target: Inode): number {
     if (!this.fs.writable) return -EROFS;
     const t = target as HostInode;
-    if (t.nlink === 0) return this.nameFirst(name, t);
+    if (t.isLost) return this.nameAgain(name, t);
     if (t.parent === null) return -EXDEV;
     const fromFd = t.parent.hostFd(O_PATH);
     if (fromFd < 0) return fromFd;
     const toFd = this.hostFd(O_PATH);
     if (toFd < 0) return toFd;
-    const r = libc.linkat(fromFd, t.name, toFd, libc.cstr(stringToBytes(name)), 0);
+    const bytes = libc.cstr(stringToBytes(name));
+    const r = libc.linkat(fromFd, t.name, toFd, bytes, 0);
     if (r !== 0) return r;
     t.nlink++;
+    t.seenAs(this, bytes);
     return this.changed();
   }
 
-  /** Gives a file of {@link tmpfile} its first name. */
-  private nameFirst(name: string, target: HostInode): number {
+  /** Gives a name to a file of {@link tmpfile}, or one whose other names are not known. */
+  private nameAgain(name: string, target: HostInode): number {
     const toFd = this.hostFd(O_PATH);
     if (toFd < 0) return toFd;
     const to = libc.cstr(stringToBytes(name));
     const r = libc.linkat(target.hostFd(O_RDWR), EMPTY, toFd, to, AT_EMPTY_PATH);
     if (r !== 0) return r;
     target.relocate(this, to);
-    target.nlink = 1;
+    target.nlink++;
     target.linkable = false;
     return this.changed();
   }
@@ -263,8 +265,10 @@ export class HostDir extends HostInode {
     host.beforeRemoval();
     const dirFd = this.hostFd(O_PATH);
     if (dirFd < 0) return dirFd;
-    const r = libc.unlinkat(dirFd, libc.cstr(stringToBytes(name)), flags);
+    const bytes = libc.cstr(stringToBytes(name));
+    const r = libc.unlinkat(dirFd, bytes, flags);
     if (r !== 0) return r;
+    host.nameGone(this, bytes);
     child.nlink = flags === 0 ? child.nlink - 1 : 0;
     return this.changed();
   }
@@ -289,10 +293,13 @@ export class HostDir extends HostInode {
     const target = libc.cstr(stringToBytes(newName));
     const r = libc.renameat2(fromFd, from, toFd, target, flags);
     if (r !== 0) return r;
-    (child as HostInode).relocate(to, target);
-    if (replaced !== null) {
-      if ((flags & RENAME_EXCHANGE) !== 0) (replaced as HostInode).relocate(this, from);
-      else replaced.nlink = replaced.isDir ? 0 : replaced.nlink - 1;
+    if (replaced !== null && (flags & RENAME_EXCHANGE) === 0) {
+      (replaced as HostInode).nameGone(to, target);
+      replaced.nlink = replaced.isDir ? 0 : replaced.nlink - 1;
+    }
+    (child as HostInode).nameMoved(this, from, to, target);
+    if (replaced !== null && (flags & RENAME_EXCHANGE) !== 0) {
+      (replaced as HostInode).nameMoved(to, target, this, from);
     }
     this.changed();
     return to === this ? 0 : to.changed();

@@ -132,7 +132,10 @@ export class HostFileSystem extends FileSystem {
   /** The inode of what was found as `name` in `parent`; two names of one file give the same. */
   inodeFor(parent: HostDir, name: Uint8Array, st: HostStat): HostInode | number {
     const known = this.inodes.get(st.dev)?.get(st.ino);
-    if (known !== undefined && (known.mode & S_IFMT) === (st.mode & S_IFMT)) return known;
+    if (known !== undefined && (known.mode & S_IFMT) === (st.mode & S_IFMT)) {
+      known.seenAs(parent, name);
+      return known;
+    }
     const hidden = st.dev !== parent.hostDev && this.isHidden(parent, name, st.dev);
     let inode: HostInode;
     switch (st.mode & S_IFMT) {

@@ -2,7 +2,6 @@ import * as libc from "../../../../ffi/libc.ts";
 import { ENODATA, EOPNOTSUPP, EROFS, ESTALE } from "../../../abi/errno.ts";
 import {
   AT_EMPTY_PATH,
-  AT_SYMLINK_NOFOLLOW,
   O_CLOEXEC,
   O_DIRECTORY,
   O_NOFOLLOW,
@@ -26,6 +25,8 @@ import { HostStat } from "./host_stat.ts";
 const checkStat = new HostStat();
 const xattrBuffer = new Uint8Array(XATTR_SIZE_MAX);
 const EMPTY = libc.cstr("");
+/** Names beside the first that are remembered of one file. */
+const MAX_OTHER_NAMES = 8;
 
 /** A file of the host, reached through the directory it was found in. */
 export abstract class HostInode extends Inode {
@@ -37,6 +38,8 @@ export abstract class HostInode extends Inode {
   readonly hostDev: number;
   protected hostBlocks: number;
   protected readonly slot: HostFd;
+  /** Other names that were seen of it, while it has several; null if none. */
+  private otherNames: { readonly parent: HostDir; readonly name: Uint8Array }[] | null;
   /** Names of its extended attributes, once asked. */
   private xattrNames: string[] | null;
 
@@ -47,6 +50,7 @@ export abstract class HostInode extends Inode {
     this.hostDev = st.dev;
     this.hostBlocks = 0;
     this.slot = new HostFd();
+    this.otherNames = null;
     this.xattrNames = null;
     this.ino = st.ino;
     this.dev = fs.deviceFor(st.dev);
@@ -147,9 +151,8 @@ export abstract class HostInode extends Inode {
 
   /** Asks the host for the attributes again, after something changed them there. */
   protected reload(): number {
-    const r = this.parent === null
-      ? checkStat.fd(this.fs.rootFd)
-      : checkStat.entry(this.parent.hostFd(O_PATH), this.name);
+    const fd = this.hostFd(O_PATH);
+    const r = fd < 0 ? fd : checkStat.fd(fd);
     if (r === 0) this.adoptAfterChange(checkStat);
     return r;
   }
@@ -159,11 +162,52 @@ export abstract class HostInode extends Inode {
     this.adopt(st);
   }
 
-  /** The name is about to go while the inode may be open: keeps a descriptor. */
+  /** A name is about to go: if no other is known, whoever has it open needs a descriptor. */
   beforeRemoval(): void {
     const type = this.mode & S_IFMT;
-    if (this.refs === 0 || type !== S_IFREG) return;
+    if (this.refs === 0 || type !== S_IFREG || this.otherNames !== null) return;
     if (this.hostFd(this.fs.writable ? O_RDWR : O_RDONLY) >= 0) this.fs.fds.pin(this.slot);
+  }
+
+  /** It can be reached by a descriptor only: it has no name, or none that is known. */
+  get isLost(): boolean {
+    return this.slot.pinned;
+  }
+
+  /** One of its names became another. */
+  nameMoved(from: HostDir, name: Uint8Array, to: HostDir, newName: Uint8Array): void {
+    if (this.otherNames === null || isName(this, from, name)) {
+      this.relocate(to, newName);
+    } else {
+      this.nameGone(from, name);
+      this.seenAs(to, newName);
+    }
+  }
+
+  /** It was found by another name than that it is reached by, or by the same. */
+  seenAs(parent: HostDir, name: Uint8Array): void {
+    if (this.nlink < 2 || this.isDir || isName(this, parent, name)) return;
+    const others = this.otherNames ??= [];
+    for (const other of others) if (isName(other, parent, name)) return;
+    if (others.length >= MAX_OTHER_NAMES) others.shift()!.parent.put();
+    parent.get();
+    others.push({ parent, name });
+  }
+
+  /** One of its names went away: another takes its place, if one is known. */
+  nameGone(parent: HostDir, name: Uint8Array): void {
+    const others = this.otherNames;
+    if (others === null) return;
+    if (isName(this, parent, name)) {
+      const other = others.pop()!;
+      this.relocate(other.parent, other.name);
+      other.parent.put();
+    } else {
+      const i = others.findIndex((other) => isName(other, parent, name));
+      if (i < 0) return;
+      others.splice(i, 1)[0].parent.put();
+    }
+    if (others.length === 0) this.otherNames = null;
   }
 
   /** Takes over a descriptor of a file that can't be found by name. */
@@ -172,7 +216,7 @@ export abstract class HostInode extends Inode {
     this.fs.fds.pin(this.slot);
   }
 
-  /** It was moved. */
+  /** Where it is found now. */
   relocate(parent: HostDir, name: Uint8Array): void {
     if (parent !== this.parent) {
       parent.get();
@@ -180,11 +224,14 @@ export abstract class HostInode extends Inode {
       this.parent = parent;
     }
     this.name = name;
+    this.fs.fds.unpin(this.slot);
   }
 
   protected override evict(): void {
     this.fs.fds.close(this.slot);
     this.fs.forget(this);
+    if (this.otherNames !== null) { for (const other of this.otherNames) other.parent.put(); }
+    this.otherNames = null;
     const parent = this.parent;
     this.parent = null;
     parent?.put();
@@ -218,16 +265,13 @@ export abstract class HostInode extends Inode {
       const r = libc.fchmod(real, attr.mode & 0o7777);
       if (r !== 0) return r;
     }
-    if ((valid & (ATTR.ATIME | ATTR.MTIME)) !== 0 && this.parent !== null) {
+    if ((valid & (ATTR.ATIME | ATTR.MTIME)) !== 0) {
       const times = new DataView(new ArrayBuffer(32));
       writeTime(times, 0, (valid & ATTR.ATIME) !== 0, attr.atimeSec, attr.atimeNsec);
       writeTime(times, 16, (valid & ATTR.MTIME) !== 0, attr.mtimeSec, attr.mtimeNsec);
-      const r = libc.utimensat(
-        this.parent.hostFd(O_PATH),
-        this.name,
-        new Uint8Array(times.buffer),
-        AT_SYMLINK_NOFOLLOW,
-      );
+      const place = this.hostFd(O_PATH);
+      if (place < 0) return place;
+      const r = libc.utimensat(place, EMPTY, new Uint8Array(times.buffer), AT_EMPTY_PATH);
       if (r !== 0) return r;
     }
     return 0;
@@ -280,6 +324,18 @@ export abstract class HostInode extends Inode {
 }
 
 const DOT = libc.cstr(".");
+
+/** A place where a file is found. */
+interface HostName {
+  readonly parent: HostDir | null;
+  readonly name: Uint8Array;
+}
+
+function isName(known: HostName, parent: HostDir, name: Uint8Array): boolean {
+  if (known.parent !== parent || known.name.length !== name.length) return false;
+  for (let i = 0; i < name.length; i++) if (known.name[i] !== name[i]) return false;
+  return true;
+}
 
 function writeTime(view: DataView, at: number, set: boolean, sec: number, nsec: number): void {
   const s = set ? sec : 0;
