@@ -21,8 +21,10 @@ import {
   rsi,
   xmm0,
   xmm1,
+  xmm2,
 } from "./asm/mod.ts";
 import { NATIVE_DATA } from "./native.ts";
+import { emitProcessorNumber } from "./stub/code.ts";
 import * as L from "./stub/layout.ts";
 
 const SYS_FUTEX = 202;
@@ -37,10 +39,11 @@ export const FOUND_STATE = 1;
 export const FOUND_ARGS = 2;
 export const FOUND_WORDS = 8;
 
-/** Native `exchange_setup(words, found)`: where the state words' addresses and the result are. */
+/** Native `exchange_setup(words, found, state)`: where the state words' addresses, the result and the state page are. */
 export function emitExchangeSetup(a: Assembler, data: number): void {
   a.cvttsd2si(rax, xmm0).mov(rip(NATIVE_DATA, data), rax);
   a.cvttsd2si(rax, xmm1).mov(rip(NATIVE_DATA, data + 8), rax);
+  a.cvttsd2si(rax, xmm2).mov(rip(NATIVE_DATA, data + 16), rax);
   a.ret();
 }
 
@@ -77,9 +80,11 @@ export function emitExchange(a: Assembler, data: number): void {
   a.test(byte(mem(r8)), imm(1)).jne("exchange_found");
   a.inc(rax);
   a.cmp(eax, esi).jne("exchange_word");
-  a.dec(edx).je("exchange_none");
+  a.dec(edx).je("exchange_in_vain");
   a.pause();
   a.jmp("exchange_round");
+  a.label("exchange_in_vain");
+  a.call("exchange_processor");
   a.label("exchange_none");
   a.mov(eax, imm(-1)).ret();
 
@@ -98,8 +103,18 @@ export function emitExchange(a: Assembler, data: number): void {
 
   a.label("exchange_wake");
   a.push(rsi).push(rdx);
+  a.mov(r10, r8).call("exchange_processor").mov(r8, r10);
   a.mov(rdi, r8).mov(esi, imm(FUTEX_WAKE)).mov(edx, imm(1)).xor(ecx, ecx);
   a.mov(eax, imm(SYS_FUTEX)).syscall();
   a.pop(rdx).pop(rsi);
   a.jmp("exchange_poll");
+
+  // Tells stubs where the sentry is; the page is theirs to read too, so it is written only on a change.
+  a.label("exchange_processor");
+  emitProcessorNumber(a);
+  a.mov(r8, rip(NATIVE_DATA, data + 16));
+  a.cmp(eax, mem(r8, L.SP_CPU)).je("exchange_same");
+  a.mov(mem(r8, L.SP_CPU), eax);
+  a.label("exchange_same");
+  a.ret();
 }

@@ -43,6 +43,10 @@ const SYS_FUTEX = 202;
 const ARCH_SET_GS = 0x1001;
 const ARCH_SET_FS = 0x1002;
 const FUTEX_WAIT = 0;
+/** __CPUNODE_SEG of arch/x86/include/asm/segment.h. */
+const CPU_NUMBER_SELECTOR = 0x7b;
+/** Looks at its word before a stub asks itself whether it keeps the sentry from the processor. */
+const SHORT_SPIN = 128;
 
 /** Registers that the fast path saves, and where. */
 const SAVED: [Reg, number][] = [
@@ -208,7 +212,18 @@ function emitPostAndWait(a: Assembler): void {
   a.movabs(rdx, L.STATE_PAGE);
   a.cmp(dword(mem(rdx, L.SP_ASLEEP)), imm(0)).jne("wake_sentry");
   a.label("wait");
+  a.mov(ecx, imm(SHORT_SPIN));
+  a.label("short_spin");
+  a.mov(eax, mem(rbx, L.S_STATE));
+  a.cmp(eax, imm(L.STATE_RESUME)).je("woken");
+  a.cmp(eax, imm(L.STATE_PARKED)).je("sleep");
+  a.pause();
+  a.dec(ecx).jne("short_spin");
+  // On one processor, either side's spinning only keeps the other from its work.
+  emitProcessorNumber(a);
+  a.mov(mem(rbx, L.S_CPU), eax);
   a.movabs(rdx, L.STATE_PAGE);
+  a.cmp(eax, mem(rdx, L.SP_CPU)).je("sleep");
   a.mov(ecx, mem(rdx, L.SP_SPIN)).inc(ecx);
   a.label("spin");
   a.mov(eax, mem(rbx, L.S_STATE));
@@ -230,9 +245,22 @@ function emitPostAndWait(a: Assembler): void {
   a.ret();
 
   a.label("wake_sentry");
+  // Each side tells anew where it is whenever it wakes the other, so that nobody goes by what was long ago.
+  emitProcessorNumber(a);
+  a.mov(mem(rbx, L.S_CPU), eax);
   a.mov(edi, imm(L.FD_WAKE)).lea(rsi, rip("one")).mov(edx, imm(8));
   a.mov(eax, imm(SYS_WRITE)).syscall();
   a.jmp("wait");
+}
+
+/**
+ * EAX = one more than the number of this processor, from the limit of the segment in which Linux keeps it (the vDSO's
+ * getcpu reads it there too). Changes ECX.
+ */
+export function emitProcessorNumber(a: Assembler): void {
+  a.mov(ecx, imm(CPU_NUMBER_SELECTOR));
+  a.db(0x0f, 0x03, 0xc1); // lsl %ecx, %eax
+  a.and(eax, imm(0xfff)).inc(eax);
 }
 
 /** Does what S_CMD says. RBX = slot, RBP is kept. Returns ZF clear for "post again". */

@@ -44,6 +44,7 @@ export const FD_WAKE = 5;
 /** State page (written by the sentry, read by stubs), byte offsets. */
 export const SP_ASLEEP = 0;
 export const SP_SPIN = 4;
+export const SP_CPU = 8; // u32: one more than the processor that the sentry was last seen on, or 0
 
 /** Seed page: written by the sentry but for `SEED_DONE` and the results. */
 export const SEED_ISSUED = 0; // u32: count of commands issued; futex word
@@ -80,6 +81,7 @@ export const S_FRAME = 0x50; // u64, stub: address of the ucontext
 export const S_INFO = 0x58; // u64, stub: address of the siginfo
 export const S_SELF = 0x60; // u64, sentry: address of the slot
 export const S_TID = 0x68; // u32, stub: its host thread id
+export const S_CPU = 0x6c; // u32, stub: one more than the processor that it last waited on
 export const S_PROG_COUNT = 0x80; // u32, sentry: operations in the program; stub: 0 when they are done
 export const S_FSBASE = 0x88; // u64, sentry
 export const S_GSBASE = 0x90; // u64, sentry

@@ -32,6 +32,7 @@ export class Slot {
     u[L.S_KIND >> 2] = L.KIND_READY;
     u[L.S_CMD >> 2] = 0;
     u[L.S_INTERRUPT >> 2] = 0;
+    u[L.S_CPU >> 2] = 0;
     this.put64(L.S_SELF, this.address);
     this.put64(L.S_GSBASE, this.address);
     this.put64(L.S_XMASK, xmask);

@@ -65,12 +65,12 @@ const image = new NativeImage("runsc-platform")
     result: "i32",
   })
   .add("exchange_setup", (a) => emitExchangeSetup(a, EXCHANGE_DATA), {
-    parameters: ["f64", "f64"],
+    parameters: ["f64", "f64", "f64"],
     result: "void",
     cold: true,
   })
   .add("cpuid", cpuid, { parameters: ["u32", "u32", "buffer"], result: "void", cold: true });
-image.data(16);
+image.data(24);
 
 const stubCode = keptCode("stub", assembleStub);
 const filterCode = keptCode("stub filter", () => ({ code: stubFilter(), labels: new Map() }));
@@ -174,6 +174,11 @@ export class StubHost {
     if (rounds === this.#spin) return;
     this.#spin = rounds;
     this.#state[L.SP_SPIN >> 2] = rounds;
+  }
+
+  /** One more than the processor that the sentry was last seen on, or 0. */
+  get processor(): number {
+    return this.#state[L.SP_CPU >> 2];
   }
 
   /** Tells stubs whether to write the eventfd when they post. */

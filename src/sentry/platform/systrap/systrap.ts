@@ -60,12 +60,12 @@ export class Systrap implements Platform {
     this.pool = options.pool;
     const native = platformNative();
     this.#native = native.exchange;
-    this.#setup();
     const x = probeXstate(native.cpuid);
     this.xmaskLow = x.maskLow;
     this.xstateSize = x.size;
     this.host = new StubHost(options.memoryFd, { seccomp: true, spin: options.stubSpin });
     this.wakeFd = this.host.wakeFd;
+    this.#setup();
   }
 
   createAddressSpace(parent?: AddressSpace): SystrapAddressSpace {
@@ -236,7 +236,11 @@ export class Systrap implements Platform {
   }
 
   #setup(): void {
-    platformNative().exchange_setup(addressOf(this.#words), addressOf(this.#found));
+    platformNative().exchange_setup(
+      addressOf(this.#words),
+      addressOf(this.#found),
+      this.host.controlAddress,
+    );
   }
 
   poll(rounds = 0): SystrapContext | null {
@@ -251,7 +255,17 @@ export class Systrap implements Platform {
   }
 
   spin(): SystrapContext | null {
-    return this.poll(SPIN_ROUNDS);
+    return this.#sharesProcessor() ? null : this.poll(SPIN_ROUNDS);
+  }
+
+  /** Whether a thread that runs waits for the processor that this one would spin on. */
+  #sharesProcessor(): boolean {
+    const own = this.host.processor;
+    const running = this.#running;
+    for (let i = 0; i < running.length; i++) {
+      if (running[i].slot.u32[L.S_CPU >> 2] === own) return true;
+    }
+    return false;
   }
 
   #stopped(c: SystrapContext): void {
