@@ -1,5 +1,5 @@
 /** The guest programs and the OCI bundle that they run in. */
-import { run } from "./process.ts";
+import { findProgram, run } from "./process.ts";
 
 const SOURCES = new URL("src/", import.meta.url).pathname;
 const DYNAMIC = new Set(["clock"]);
@@ -40,7 +40,19 @@ export class Bundle {
     for (const library of LIBRARIES) {
       await Deno.copyFile(await Deno.realPath(library), `${rootfs}${library}`);
     }
+    await bundle.#addGit();
     return bundle;
+  }
+
+  /** Git with the libraries that it needs, where this machine has it. */
+  async #addGit(): Promise<void> {
+    const git = findProgram("git", () => true);
+    if (git === null) return;
+    await Deno.copyFile(git, `${this.rootfs}/bin/git`);
+    for (const [, library] of (await run("ldd", [git], 10)).matchAll(/=> (\/\S+)/g)) {
+      await Deno.mkdir(`${this.rootfs}${library.replace(/[^/]*$/, "")}`, { recursive: true });
+      await Deno.copyFile(await Deno.realPath(library), `${this.rootfs}${library}`);
+    }
   }
 
   /** Makes the next container run this program of the `bench` directory. */
@@ -51,7 +63,7 @@ export class Bundle {
 }
 
 function configuration(args: string[]): unknown {
-  const capabilities = ["CAP_KILL", "CAP_NET_BIND_SERVICE"];
+  const capabilities = ["CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_DAC_OVERRIDE", "CAP_CHOWN"];
   return {
     ociVersion: "1.0.2",
     process: {
@@ -71,6 +83,7 @@ function configuration(args: string[]): unknown {
     hostname: "bench",
     mounts: [
       { destination: "/proc", type: "proc", source: "proc" },
+      { destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["size=1g"] },
       {
         destination: "/dev",
         type: "tmpfs",

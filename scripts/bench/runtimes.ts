@@ -15,12 +15,17 @@ export interface Runtime {
 /** Hides the second hierarchy of a hybrid cgroup mount, which crun refuses to work beside. */
 const WITHOUT_UNIFIED = 'umount /sys/fs/cgroup/unified; exec "$0" "$@"';
 
+/** Gives the root file system that it is told a file system in memory. */
+const WITH_TMPFS = 'mount -t tmpfs -o size=1g none "$0/tmp" && PATH=/bin:$PATH exec "$@"';
+
 class NativeRuntime implements Runtime {
   readonly key = "native";
   readonly title = "native";
 
   command(bundle: Bundle, program: readonly string[]): string[] {
-    return ["chroot", bundle.rootfs, `/bench/${program[0]}`, ...program.slice(1)];
+    const chroot = ["chroot", bundle.rootfs, `/bench/${program[0]}`, ...program.slice(1)];
+    if (program[0] !== "storage") return chroot;
+    return ["unshare", "--mount", "sh", "-c", WITH_TMPFS, bundle.rootfs, ...chroot];
   }
 
   async cleanUp(): Promise<void> {}

@@ -27,6 +27,16 @@ export interface Benchmark {
   slow?: boolean;
 }
 
+/** The directory is removed before, so that the first time is as the others. */
+const TAR_AND_BACK =
+  "busybox rm -rf out && busybox mkdir out && busybox tar cf t.tar bench_tree && " +
+  "busybox tar xf t.tar -C out";
+
+/** The first time, which does not count, makes the repository. */
+const GIT_STATUS =
+  "cd bench_tree; export HOME=/tmp; [ -d .git ] || { git init -q .; git add -A; }; " +
+  "git status --short";
+
 export const BENCHMARKS: readonly Benchmark[] = [
   {
     name: "getppid",
@@ -112,6 +122,60 @@ export const BENCHMARKS: readonly Benchmark[] = [
     title: "computing, one step",
     program: ["compute"],
     goals: [{ factor: 1 / 0.98, of: "native" }],
+  },
+  {
+    name: "random_read",
+    title: "random read of 4 KiB, tmpfs",
+    program: ["storage", "random_read"],
+    goals: [{ factor: 2, of: "native" }],
+  },
+  {
+    name: "random_write",
+    title: "random write of 4 KiB, tmpfs",
+    program: ["storage", "random_write"],
+    goals: [{ factor: 2, of: "native" }],
+  },
+  {
+    name: "sequential_read",
+    title: "sequential read of 64 KiB, tmpfs",
+    program: ["storage", "sequential_read"],
+    goals: [{ factor: 1.25, of: "native" }],
+  },
+  {
+    name: "sequential_write",
+    title: "sequential write of 64 KiB, tmpfs",
+    program: ["storage", "sequential_write"],
+    goals: [{ factor: 1.25, of: "native" }],
+  },
+  {
+    name: "create_unlink",
+    title: "10,000 small files made and removed",
+    program: ["storage", "create_unlink"],
+    goals: [{ factor: 3, of: "native" }],
+  },
+  {
+    name: "readdir",
+    title: "listing of 100,000 files",
+    program: ["storage", "readdir"],
+    goals: [{ factor: 1.5, of: "native" }],
+  },
+  {
+    name: "tar_back",
+    title: "`tar` of 5,000 files and back",
+    program: ["storage", "tar_back", "sh", "-c", TAR_AND_BACK],
+    goals: [{ factor: 3, of: "native" }],
+  },
+  {
+    name: "find",
+    title: "`find` over 5,000 files",
+    program: ["storage", "find", "busybox", "find", "bench_tree", "-size", "+2"],
+    goals: [{ factor: 2.5, of: "native" }],
+  },
+  {
+    name: "git_status",
+    title: "`git status` over 5,000 files",
+    program: ["storage", "git_status", "sh", "-c", GIT_STATUS],
+    goals: [{ factor: 3, of: "native" }],
   },
   {
     name: "shell_loop",

@@ -229,6 +229,18 @@ export class PageCache implements PageSource, Reclaimer {
     if (this.ephemeral) this.release();
   }
 
+  /** Makes mappings of `file` show another cache from now on, whose content is the same so far. */
+  handOver(file: object, to: PageCache): void {
+    if (this.#mappings === null) return;
+    for (const v of [...this.#mappings]) {
+      if (v.file === null || v.file.inode !== file) continue;
+      v.mm.dropFilePages(v, 0, Infinity, false);
+      v.source = to;
+      to.addMapping(v.mm, v);
+      this.removeMapping(v);
+    }
+  }
+
   /** Whether a shared mapping may write (for F_SEAL_WRITE). */
   get hasWritableMappings(): boolean {
     if (this.#mappings === null) return false;

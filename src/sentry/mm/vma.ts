@@ -44,7 +44,7 @@ export class Vma {
   /** What was mapped, for its name; holds a use. */
   readonly file: File | null;
   /** Where pages come from; null: zero pages, private. */
-  readonly source: PageSource | null;
+  source: PageSource | null;
   /** Byte offset of `start` in the source. */
   offset: number;
   /** Name in /proc/PID/maps when there is no file, as `[stack]`. */

@@ -80,6 +80,7 @@ export class MemoryFile extends MemoryInode {
       cache = new PageCache(this.fs.frames, this.filler, this.fs);
     }
     cache.size = this.size;
+    this.cache?.handOver(this, cache);
     this.cache = cache;
     this.pages = cache;
     this.own = true;
