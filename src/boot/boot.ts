@@ -52,7 +52,7 @@ export async function bootContainer(
   trace: SyscallTrace | null,
 ): Promise<number> {
   const frames = FrameAllocator.create(MEMORY_SIZE);
-  const platform = createPlatform(config, frames);
+  const platform = await createPlatform(config, frames, (m) => options.log.debug(m));
   try {
     return await runContainer(
       spec,

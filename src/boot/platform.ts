@@ -9,24 +9,83 @@ import { Systrap } from "../sentry/platform/systrap/systrap.ts";
 
 /** Rounds that a stub looks at its word before it sleeps. */
 const STUB_SPIN = 2000;
+const KVM_DEVICE = "/dev/kvm";
 
-/** Creates the platform; the seed of its stubs is on its way when this returns. */
+/** Creates the platform; the seed of its stubs is on its way when this returns, where it has stubs. */
 export function createPlatform(
   config: Pick<SandboxConfig, "platform">,
   frames: FrameAllocator,
-): Platform {
+  tell: (message: string) => void,
+): Platform | Promise<Platform> {
   switch (config.platform) {
     case "auto":
+      return hasKvmDevice(tell) ? kvmOrOther(frames, tell) : systrapOrPtrace(frames, tell);
     case "systrap":
-      return new Systrap({ pool: frames, memoryFd: frames.fd, stubSpin: STUB_SPIN });
+      return systrap(frames);
     case "ptrace":
-      return new PtracePlatform({ pool: frames, memoryFd: frames.fd });
-    default:
-      throw new RunscError({
-        what: "unknown platform",
-        on: config.platform,
-        why: "this build has systrap and ptrace",
-        hint: "use --platform systrap",
-      });
+      return ptrace(frames);
+    case "kvm":
+      return kvmOnly(frames);
   }
+}
+
+function systrap(frames: FrameAllocator): Platform {
+  return new Systrap({ pool: frames, memoryFd: frames.fd, stubSpin: STUB_SPIN });
+}
+
+function ptrace(frames: FrameAllocator): Platform {
+  return new PtracePlatform({ pool: frames, memoryFd: frames.fd });
+}
+
+function hasKvmDevice(tell: (message: string) => void): boolean {
+  try {
+    Deno.lstatSync(KVM_DEVICE);
+    return true;
+  } catch {
+    tell(`platform: not kvm: there is no ${KVM_DEVICE}`);
+    return false;
+  }
+}
+
+function systrapOrPtrace(frames: FrameAllocator, tell: (message: string) => void): Platform {
+  try {
+    const platform = systrap(frames);
+    tell("platform: systrap");
+    return platform;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    tell(`platform: ptrace, as systrap does not work: ${why}`);
+    return ptrace(frames);
+  }
+}
+
+/** The modules of this platform are loaded only where its device is there. */
+async function kvmOrOther(
+  frames: FrameAllocator,
+  tell: (message: string) => void,
+): Promise<Platform> {
+  const { looksReal, probeKvm } = await import("../sentry/platform/kvm/probe.ts");
+  const platform = looksReal() ?? probeKvm(kvmOptions(frames));
+  if (typeof platform !== "string") {
+    tell("platform: kvm");
+    return platform;
+  }
+  tell(`platform: not kvm: ${platform}`);
+  return systrapOrPtrace(frames, tell);
+}
+
+async function kvmOnly(frames: FrameAllocator): Promise<Platform> {
+  const { probeKvm } = await import("../sentry/platform/kvm/probe.ts");
+  const platform = probeKvm(kvmOptions(frames));
+  if (typeof platform !== "string") return platform;
+  throw new RunscError({
+    what: "cannot use the platform",
+    on: "kvm",
+    why: platform,
+    hint: "use --platform systrap",
+  });
+}
+
+function kvmOptions(frames: FrameAllocator) {
+  return { pool: frames, vcpus: navigator.hardwareConcurrency, spin: STUB_SPIN };
 }
