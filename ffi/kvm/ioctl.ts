@@ -57,7 +57,9 @@ export function closeKvm(fd: number): void {
 export function openKvm(path: string): number {
   const fd = sys1(SYS_OPENAT, AT_FDCWD, 0, O_RDWR_CLOEXEC, 0, 0, 0, 1, cstr(path));
   if (fd < 0) return fd;
-  if (ioctl(fd, KVM_GET_API_VERSION, 0) === 12 && ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_XCRS) > 0) {
+  if (
+    ioctl(fd, KVM_GET_API_VERSION, 0) === 12 && ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_XCRS) > 0
+  ) {
     return fd;
   }
   closeKvm(fd);
@@ -134,9 +136,7 @@ export class Cpuid {
 
   /** The registers EAX to EDX of a leaf, null where there is none. */
   leaf(fn: number, index = 0): Uint32Array | null {
-    const e = this.entries.find((x) =>
-      x[0] === fn && (x[1] === index || (x[2] & 1) === 0)
-    );
+    const e = this.entries.find((x) => x[0] === fn && (x[1] === index || (x[2] & 1) === 0));
     return e === undefined ? null : e.subarray(3, 7);
   }
 

@@ -122,7 +122,14 @@ export class EmulatedMachine {
     const wanted = [...ROOT_PACKAGES, ...PROGRAM_PACKAGES];
     const without = ["recommends", "suggests", "conflicts", "breaks", "replaces", "enhances"];
     const flags = without.map((kind) => `--no-${kind}`);
-    const closure = await run(["apt-cache", "depends", "--recurse", "--installed", ...flags, ...wanted]);
+    const closure = await run([
+      "apt-cache",
+      "depends",
+      "--recurse",
+      "--installed",
+      ...flags,
+      ...wanted,
+    ]);
     const packages = [...new Set(closure.split("\n").filter((l) => /^[a-z0-9]/.test(l)))]
       .map((p) => p.replace(/:amd64$/, "")).filter((p) => !p.startsWith("perl-modules"));
     // What is only an alternative for a dependency may not be installed.

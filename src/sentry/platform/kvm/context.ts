@@ -255,7 +255,9 @@ export class KvmContext implements Context {
     const u8 = this.slot.u8;
     const n = Math.min(length, this.fpuSize);
     u8.set(n === src.length ? src : src.subarray(0, n), L.S_FPU);
-    if (n < this.fpuSize) u8.fill(0, L.S_FPU + Math.max(n, FPU_LEGACY_SIZE), L.S_FPU + this.fpuSize);
+    if (n < this.fpuSize) {
+      u8.fill(0, L.S_FPU + Math.max(n, FPU_LEGACY_SIZE), L.S_FPU + this.fpuSize);
+    }
     sealFpu(u8, L.S_FPU, this.fpuSize, this.space.platform.xmaskLow);
     this.#commands |= K.CMD_XRSTOR;
   }
