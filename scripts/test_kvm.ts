@@ -130,7 +130,8 @@ const work = await workDirectory();
 console.log(`${seconds()} the machine starts`);
 const { output, finished } = await machine.run(work, MACHINE_LIMIT, (line) => {
   if (
-    values.verbose || values.script !== undefined || /^@@ (platform|done|auto)|runsc:/.test(line)
+    values.verbose || values.script !== undefined ||
+    /^@@ (platform|begin|done|auto)|runsc:/.test(line)
   ) {
     console.log(`${seconds()} ${line}`);
   }

@@ -24,7 +24,6 @@ const C_PROGRAMS = [
   "kernel_fork_threads",
   "kernel_identity",
   "kernel_signals",
-  "kernel_threads",
   "kernel_timers",
   "kernel_wait",
   "loader_start",
@@ -96,7 +95,7 @@ export function cases(): Case[] {
     list.push({ name: label, command: `/work/${program}`, source, flags, program });
   };
   for (const name of C_PROGRAMS) add(name, `tests/guest/src/${name}.c`);
-  add("kernel_threads", "tests/guest/src/kernel_threads.c", ["-static"]);
+  add("kernel_signals", "tests/guest/src/kernel_signals.c", ["-static"]);
   for (const name of KVM_PROGRAMS) add(name, `scripts/kvm/src/${name}.c`);
   return list;
 }

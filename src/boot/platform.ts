@@ -6,6 +6,7 @@ import type { FrameAllocator } from "../sentry/mm/frames.ts";
 import type { Platform } from "../sentry/platform/platform.ts";
 import { PtracePlatform } from "../sentry/platform/ptrace/ptrace.ts";
 import { Systrap } from "../sentry/platform/systrap/systrap.ts";
+import { hasVirtualization } from "../sentry/platform/virtualization.ts";
 
 /** Rounds that a stub looks at its word before it sleeps. */
 const STUB_SPIN = 2000;
@@ -19,7 +20,7 @@ export function createPlatform(
 ): Platform | Promise<Platform> {
   switch (config.platform) {
     case "auto":
-      return hasKvmDevice(tell) ? kvmOrOther(frames, tell) : systrapOrPtrace(frames, tell);
+      return mayHaveKvm(tell) ? kvmOrOther(frames, tell) : systrapOrPtrace(frames, tell);
     case "systrap":
       return systrap(frames);
     case "ptrace":
@@ -37,14 +38,17 @@ function ptrace(frames: FrameAllocator): Platform {
   return new PtracePlatform({ pool: frames, memoryFd: frames.fd });
 }
 
-function hasKvmDevice(tell: (message: string) => void): boolean {
+/** Tells cheaply where KVM need not be tried: most hosts of sandboxes are virtual machines themselves. */
+function mayHaveKvm(tell: (message: string) => void): boolean {
   try {
     Deno.lstatSync(KVM_DEVICE);
-    return true;
   } catch {
     tell(`platform: not kvm: there is no ${KVM_DEVICE}`);
     return false;
   }
+  if (hasVirtualization()) return true;
+  tell("platform: not kvm: the processor offers neither VMX nor SVM");
+  return false;
 }
 
 function systrapOrPtrace(frames: FrameAllocator, tell: (message: string) => void): Platform {
@@ -59,13 +63,13 @@ function systrapOrPtrace(frames: FrameAllocator, tell: (message: string) => void
   }
 }
 
-/** The modules of this platform are loaded only where its device is there. */
+/** The modules of this platform are loaded only where it may work. */
 async function kvmOrOther(
   frames: FrameAllocator,
   tell: (message: string) => void,
 ): Promise<Platform> {
-  const { looksReal, probeKvm } = await import("../sentry/platform/kvm/probe.ts");
-  const platform = looksReal() ?? probeKvm(kvmOptions(frames));
+  const { probeKvm } = await import("../sentry/platform/kvm/probe.ts");
+  const platform = probeKvm(kvmOptions(frames));
   if (typeof platform !== "string") {
     tell("platform: kvm");
     return platform;

@@ -1,7 +1,6 @@
 import { openKvm } from "../../../../ffi/kvm/ioctl.ts";
 import { sys } from "../../../../ffi/syscall.ts";
 import { type Context, Reg, Stop } from "../platform.ts";
-import { platformNative } from "../stub_host.ts";
 import { Kvm, type KvmOptions } from "./kvm.ts";
 import { KvmError } from "./machine.ts";
 
@@ -23,17 +22,6 @@ const PROGRAM = [
   ...[0xeb, 0xfe],
 ];
 const AFTER_CALL = CODE + 7;
-
-/** What can be told without trying: the device is there and the processor can run virtual machines. */
-export function looksReal(): string | null {
-  const native = platformNative();
-  const out = new Uint32Array(4);
-  const bytes = new Uint8Array(out.buffer);
-  native.cpuid(1, 0, bytes);
-  const vmx = (out[2] & (1 << 5)) !== 0;
-  native.cpuid(0x80000001, 0, bytes);
-  return vmx || (out[2] & 4) !== 0 ? null : "the processor offers neither VMX nor SVM";
-}
 
 /** Makes the platform and tries it; a string says why it can not be used. */
 export function probeKvm(options: Omit<KvmOptions, "kvm">): Kvm | string {
