@@ -128,7 +128,7 @@ const STUBS = [SYS.kill, SYS.pidfd_open, SYS.tgkill, SYS.wait4];
 const LINK = [SYS.recvmmsg, SYS.sendmmsg];
 
 /** Threads that run processors of a virtual machine, and the timers that end an application's turn. */
-const KVM = [SYS.rt_sigtimedwait, SYS.timer_settime];
+const KVM = [SYS.rt_sigtimedwait, SYS.tgkill, SYS.timer_settime];
 /** The second byte of every ioctl request of KVM, and those that run-time needs (linux/kvm.h). */
 const KVM_MAGIC = { mask: 0xff00, value: 0xae00 };
 const KVM_RUN = 0xae80;
@@ -145,15 +145,16 @@ function kvmRules(): Rule[] {
     request(KVM_RUN),
     request(KVM_INTERRUPT),
     { nr: SYS.ioctl, args: [{ arg: 1, op: "masked", ...KVM_MAGIC }], action: errno(EPERM) },
-    { nr: KVM, action: ALLOW },
   ];
 }
 
 /** Puts the process under its filter; 0 or a negative errno. `link` is whether it has an interface of the host. */
 export function confineSentry(platform: string, link: boolean): number {
+  const isKvm = platform === "kvm";
+  const processes = isKvm ? KVM : STUBS;
   const rules: Rule[] = [
-    ...(platform === "kvm" ? kvmRules() : []),
-    { nr: [...RUNTIME, ...FILES, ...CONTROL, ...STUBS, ...(link ? LINK : [])], action: ALLOW },
+    ...(isKvm ? kvmRules() : []),
+    { nr: [...RUNTIME, ...FILES, ...CONTROL, ...processes, ...(link ? LINK : [])], action: ALLOW },
     // Threads of this process, no processes. clone3 hides its flags from a filter: ENOSYS has the C
     // library take clone.
     {
@@ -175,7 +176,6 @@ export const ADMITTED: readonly number[] = [
   ...CONTROL,
   ...STUBS,
   ...LINK,
-  ...KVM,
   SYS.clone,
   SYS.ptrace,
 ];
