@@ -8,6 +8,7 @@
  */
 import { parseArgs } from "node:util";
 import { compileC } from "../tests/support/c_program.ts";
+import { withoutPids } from "../tests/support/guest.ts";
 import { compileIfStale } from "./compile.ts";
 import { type Case, cases } from "./kvm/cases.ts";
 import { EmulatedMachine } from "./kvm/emulated_machine.ts";
@@ -113,7 +114,7 @@ function compare(name: string, expected: Result | undefined, got: Result | undef
     problems.push(`status ${got.status}, natively ${expected.status}`);
   }
   const { normalize } = chosen.find((c) => c.name === name)!;
-  const pick = (r: Result) => normalize === undefined ? r.output : r.output.map(normalize);
+  const pick = (r: Result) => r.output.map(withoutPids).map(normalize ?? ((line) => line));
   const a = pick(got);
   const b = pick(expected);
   for (let i = 0; i < Math.max(a.length, b.length) && problems.length < 6; i++) {

@@ -62,6 +62,7 @@ export async function bootContainer(
       trace,
     );
   } finally {
+    if (platform.report !== undefined) options.log.debug(platform.report());
     platform.destroy();
   }
 }

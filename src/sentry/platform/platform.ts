@@ -218,6 +218,8 @@ export interface Platform {
   readonly deathFd: number;
   /** To be called when `deathFd` is readable: `poll` will return the contexts of what died. */
   collectDead(): void;
+  /** What it did so far, one line for the debug log. */
+  report?(): string;
   /** Kills every stub and frees everything. */
   destroy(): void;
 }

@@ -97,12 +97,12 @@ export class Kvm implements Platform {
     this.pool = options.pool;
     const native = platformNative();
     this.#native = native.exchange;
-    this.#setup();
     const x = probeXstate(native.cpuid);
     this.xstateSize = x.size;
     this.wakeFd = sys(SYS_EVENTFD2, 0, EFD_NONBLOCK_CLOEXEC, 0, 0, 0, 0);
     this.machine = new Machine(options.kvm, options.pool, x.maskLow & ~PROTECTION_KEYS);
     this.xmaskLow = this.machine.xmaskLow;
+    this.#setup();
     this.#state = new Int32Array(this.machine.control, this.machine.offset + K.C_STATE, 1024);
     const pid = sys(SYS_GETPID, 0, 0, 0, 0, 0, 0);
     const count = Math.max(1, Math.min(options.vcpus, K.MAX_VCPUS));
@@ -136,7 +136,8 @@ export class Kvm implements Platform {
   }
 
   #setup(): void {
-    platformNative().exchange_setup(addressOf(this.#words), addressOf(this.#found));
+    const state = this.machine.hostAddress + K.C_STATE;
+    platformNative().exchange_setup(addressOf(this.#words), addressOf(this.#found), state);
   }
 
   createAddressSpace(): KvmAddressSpace {
@@ -500,6 +501,11 @@ export class Kvm implements Platform {
 
   finishSleep(): void {
     Atomics.store(this.#state, L.SP_ASLEEP >> 2, 0);
+  }
+
+  report(): string {
+    const { posts, exits, ticks } = this.counters();
+    return `kvm: ${posts} stops of applications, ${exits} exits of KVM_RUN, ${ticks} of them idle ticks`;
   }
 
   /** What the processors did so far. */
