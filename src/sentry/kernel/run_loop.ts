@@ -141,6 +141,10 @@ export class RunLoop {
   /** Goes on with a task that is in the kernel: new, woken, or continued after a stop. */
   #continue(t: Task): void {
     if (t.state !== TaskState.Kernel) return;
+    if (t.worker !== null) {
+      t.worker.proceed();
+      return;
+    }
     if (t.sysret !== NO_RETURN) {
       this.#after(t, deliverSignals(t, t.sysret));
     } else if (t.block.runs > 0) {

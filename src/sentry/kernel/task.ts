@@ -89,6 +89,11 @@ class TaskTimer extends Timer {
   }
 }
 
+/** What the run loop does with a task that is no thread, when it was woken. */
+export interface Worker {
+  proceed(): void;
+}
+
 /** A thread. */
 export class Task {
   /** Arguments of the system call under way, as signed 64-bit numbers. */
@@ -106,6 +111,8 @@ export class Task {
   fs: FsContext;
   creds: Credentials;
   nsproxy: NsProxy;
+  /** Goes on with a call that no thread waits for (io_uring(7)); null for threads. */
+  worker: Worker | null = null;
   /** Name of the thread, a byte string of at most 15 bytes. */
   name: string;
 

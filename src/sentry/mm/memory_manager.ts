@@ -51,6 +51,12 @@ export interface MapRequest {
   canLock?: boolean;
 }
 
+/** Calls under way in the background (io_uring(7), io_submit(2)). */
+export interface BackgroundWork {
+  /** The memory is about to go: ends all calls that use it. */
+  memoryGone(mm: MemoryManager): void;
+}
+
 /** An address space. Several tasks may use it; the last `release` frees it. */
 export class MemoryManager {
   readonly frames: FrameAllocator;
@@ -92,6 +98,8 @@ export class MemoryManager {
   dumpable = 1;
   /** Membarrier registrations (MEMBARRIER_CMD_REGISTER_*), as bits. */
   membarrier = 0;
+  /** Calls under way that no thread waits for: they end before the memory goes. Null if there are none. */
+  background: Set<BackgroundWork> | null = null;
   /** Some area is sealed (mseal(2)). */
   hasSeals = false;
   /** PR_SET_THP_DISABLE. */
@@ -125,6 +133,10 @@ export class MemoryManager {
   /** Drops a user. The last one frees all; no thread may run in it any more. */
   release(): void {
     if (--this.users > 0) return;
+    if (this.background !== null) {
+      for (const work of [...this.background]) work.memoryGone(this);
+      this.background = null;
+    }
     this.exe = null;
     areas.clear(this);
     this.as.release();

@@ -10,6 +10,7 @@ import * as fcntl from "./fcntl.ts";
 import * as futex from "./futex.ts";
 import * as identity from "./identity.ts";
 import * as inotify from "./inotify.ts";
+import * as io from "./io.ts";
 import * as ioctl from "./ioctl.ts";
 import * as ipc from "./ipc.ts";
 import * as jobControl from "./job_control.ts";
@@ -53,6 +54,7 @@ export const handlers: readonly (SyscallHandler | undefined)[] = bindHandlers({
   futex,
   identity,
   inotify,
+  io,
   ioctl,
   ipc,
   jobControl,

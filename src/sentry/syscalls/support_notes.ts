@@ -38,7 +38,6 @@ export const PARTIAL: SupportNotes = {
 
 const DROPPED = "Linux itself no longer has it, or never had.";
 const NO_SEGMENTS = "Linux does not have it for 64-bit programs either.";
-const NO_AIO = "Programs fall back to ordinary reads and writes.";
 const NO_KEYS = "There is no key store.";
 const NO_LSM = "The sandbox has no security modules of its own.";
 
@@ -66,15 +65,6 @@ export const ABSENT: SupportNotes = {
   add_key: NO_KEYS,
   request_key: NO_KEYS,
   keyctl: NO_KEYS,
-  io_setup: NO_AIO,
-  io_destroy: NO_AIO,
-  io_getevents: NO_AIO,
-  io_submit: NO_AIO,
-  io_cancel: NO_AIO,
-  io_pgetevents: NO_AIO,
-  io_uring_setup: NO_AIO,
-  io_uring_enter: NO_AIO,
-  io_uring_register: NO_AIO,
   landlock_create_ruleset: NO_LSM,
   landlock_add_rule: NO_LSM,
   landlock_restrict_self: NO_LSM,

@@ -75,6 +75,16 @@ export class EventFile extends File {
     return 8;
   }
 
+  /** Adds one, as far as it goes: something that it stands for has happened. */
+  signal(): void {
+    if (this.hi === MAX_HI && this.lo >= MAX_LO) return;
+    if (this.lo === MAX_HI) {
+      this.lo = 0;
+      this.hi++;
+    } else this.lo++;
+    this.waiters.notify(POLLIN | POLLRDNORM);
+  }
+
   override poll(_t: Task | null): number {
     let mask = 0;
     if (this.lo !== 0 || this.hi !== 0) mask |= POLLIN | POLLRDNORM;

@@ -65,5 +65,6 @@ export class PipeFile extends File {
 
 /** Sends SIGPIPE to a task that wrote where nobody reads. */
 export function raiseSigpipe(t: Task): void {
+  if (t.worker !== null) return;
   sendToTask(t, SigInfo.user(SIGPIPE, t.group.tgid, t.creds.userNs.fromKuid(t.creds.ruid)));
 }

@@ -2,6 +2,7 @@
 
 import { EINVAL, EPERM } from "../../../abi/errno.ts";
 import { CAP_LAST_CAP, CAP_SYS_ADMIN } from "../../../abi/capability.ts";
+import { AIO_MAX, aioUse } from "../../kernel/aio_use.ts";
 import { Task } from "../../kernel/task.ts";
 import { IpcLimits } from "../../kernel/ipc/limits.ts";
 import type { IpcNamespace, UtsNamespace } from "../../kernel/namespaces.ts";
@@ -147,8 +148,8 @@ export function sysctlTree(fs: ProcFileSystem): StaticDir {
     debug: {},
     dev: {},
     fs: {
-      "aio-max-nr": setting("aio-max-nr", "65536", 0),
-      "aio-nr": "0\n",
+      "aio-max-nr": `${AIO_MAX}\n`,
+      "aio-nr": () => `${aioUse.requests}\n`,
       "file-max": setting("file-max", "9223372036854775807", 0),
       "file-nr": () => `${openFiles(kernel)}\t0\t9223372036854775807\n`,
       inotify: {
@@ -184,7 +185,7 @@ export function sysctlTree(fs: ProcFileSystem): StaticDir {
       dmesg_restrict: setting("dmesg_restrict", "1", 0, 1),
       domainname: name("domainname"),
       hostname: name("hostname"),
-      io_uring_disabled: "2\n",
+      io_uring_disabled: setting("io_uring_disabled", "0", 0, 2),
       kptr_restrict: setting("kptr_restrict", "1", 0, 2),
       msgmax: ipcLimit("msgmax", 0, INT_MAX),
       msgmnb: ipcLimit("msgmnb", 0, INT_MAX),
