@@ -31,7 +31,7 @@ static void *toucher(void *p) {
 int main(int argc, char **argv) {
   if (argc > 1) return atoi(argv[1]);
   setvbuf(stdout, 0, _IOLBF, 0);
-  int threads = 2000, forks = 100, execs = 30, spaces = 64;
+  int threads = 1000, forks = 100, execs = 30, spaces = 64;
   for (int i = 0; i < threads; i++) {
     pthread_t t;
     if (pthread_create(&t, 0, nothing, 0) != 0) return puts("no thread"), 1;

@@ -23,7 +23,6 @@ const INTEL_PAGES = 0xfeffc000;
 const CR0 = 0x80050033; // PE MP ET NE WP AM PG
 const CR4_BASE = 0x406a0; // PAE PGE OSFXSR OSXMMEXCPT, and OSXSAVE
 const CR4_UMIP = 0x800;
-const CR4_FSGSBASE = 0x10000;
 const CR4_SMEP = 0x100000;
 const CR4_SMAP = 0x200000;
 const EFER = 0xd01; // SCE LME LMA NXE
@@ -169,6 +168,8 @@ export class Machine {
     for (const e of this.cpuid.entries) {
       if (e[0] === 1) e[5] &= ~(1 << 21) & ~(1 << 24) & ~(1 << 3) & ~(1 << 5); // x2APIC, TSC deadline, MONITOR, VMX
       else if (e[0] === 7 && e[1] === 0) {
+        // FS and GS base change by arch_prctl only, so that the sentry always knows them.
+        e[4] &= ~1;
         e[5] &= ~(1 << 3) & ~(1 << 4); // protection keys
         e[6] &= ~(1 << 22) & ~(1 << 24) & ~(1 << 25); // AMX
       } else if (e[0] === 0xd && e[1] === 0) {
@@ -288,7 +289,7 @@ export class Machine {
   #cr4Features(): number {
     const leaf = this.cpuid.leaf(7);
     if (leaf === null) return 0;
-    return ((leaf[1] & 1) !== 0 ? CR4_FSGSBASE : 0) | ((leaf[1] & (1 << 7)) !== 0 ? CR4_SMEP : 0) |
+    return ((leaf[1] & (1 << 7)) !== 0 ? CR4_SMEP : 0) |
       ((leaf[1] & (1 << 20)) !== 0 ? CR4_SMAP : 0) | ((leaf[2] & 4) !== 0 ? CR4_UMIP : 0);
   }
 
