@@ -360,6 +360,13 @@ const SECCOMP_SET_MODE_FILTER = 1;
 /** Flag of `installFilter`: all threads of the process. */
 export const FILTER_TSYNC = 1;
 
+const SECCOMP_GET_ACTION_AVAIL = 2;
+
+/** Whether the host's kernel, and whatever confines this process, know an action. */
+export function hasAction(action: Action): boolean {
+  return syscall(317, SECCOMP_GET_ACTION_AVAIL, 0, new Uint32Array([action])) === 0;
+}
+
 /** Puts the calling thread, for good, under a compiled filter and no_new_privs; 0 or a negative errno. */
 export function installFilter(filter: Uint8Array<ArrayBuffer>, flags = 0): number {
   const result = syscall(157, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

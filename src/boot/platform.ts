@@ -1,5 +1,6 @@
 /** Makes the platform that the configuration asks for. */
 
+import { hasAction, trap } from "../../ffi/seccomp.ts";
 import type { SandboxConfig } from "../container/config.ts";
 import { RunscError } from "../container/error.ts";
 import type { FrameAllocator } from "../sentry/mm/frames.ts";
@@ -52,15 +53,12 @@ function mayHaveKvm(tell: (message: string) => void): boolean {
 }
 
 function systrapOrPtrace(frames: FrameAllocator, tell: (message: string) => void): Platform {
-  try {
-    const platform = systrap(frames);
+  if (hasAction(trap())) {
     tell("platform: systrap");
-    return platform;
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    tell(`platform: ptrace, as systrap does not work: ${why}`);
-    return ptrace(frames);
+    return systrap(frames);
   }
+  tell("platform: ptrace, as the host's seccomp has no traps");
+  return ptrace(frames);
 }
 
 /** The modules of this platform are loaded only where it may work. */
