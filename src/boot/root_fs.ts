@@ -10,11 +10,15 @@ import {
   MS_NODIRATIME,
   MS_NOEXEC,
   MS_NOSUID,
+  MS_PRIVATE,
   MS_RDONLY,
   MS_REC,
   MS_RELATIME,
+  MS_SHARED,
+  MS_SLAVE,
   MS_STRICTATIME,
   MS_SYNCHRONOUS,
+  MS_UNBINDABLE,
 } from "../abi/mount.ts";
 import type { BootOptions } from "../container/config.ts";
 import { RunscError } from "../container/error.ts";
@@ -53,15 +57,19 @@ const FLAG_OPTIONS: ReadonlyMap<string, readonly [set: number, clear: number]> =
   ["strictatime", [MS_STRICTATIME, 0]],
   ["suid", [0, MS_NOSUID]],
   ["sync", [MS_SYNCHRONOUS, 0]],
-  ["private", [0, 0]],
-  ["rprivate", [0, 0]],
-  ["shared", [0, 0]],
-  ["rshared", [0, 0]],
-  ["slave", [0, 0]],
-  ["rslave", [0, 0]],
-  ["unbindable", [0, 0]],
-  ["runbindable", [0, 0]],
   ["tmpcopyup", [0, 0]],
+]);
+
+/** Mount options that say how a mount shares what is mounted beneath it. */
+const PROPAGATION_OPTIONS: ReadonlyMap<string, number> = new Map([
+  ["private", MS_PRIVATE],
+  ["rprivate", MS_PRIVATE | MS_REC],
+  ["shared", MS_SHARED],
+  ["rshared", MS_SHARED | MS_REC],
+  ["slave", MS_SLAVE],
+  ["rslave", MS_SLAVE | MS_REC],
+  ["unbindable", MS_UNBINDABLE],
+  ["runbindable", MS_UNBINDABLE | MS_REC],
 ]);
 
 /** Types a container may go without, as most programs do. */
@@ -100,10 +108,13 @@ function mountOne(kernel: Kernel, ctx: PlainContext, mount: OciMount, options: B
   const vfs = kernel.vfs;
   const target = normalize(utf8ToByteString(mount.destination));
   let flags = 0;
+  let propagation = 0;
   const data: string[] = [];
   for (const option of mount.options ?? []) {
     const flag = FLAG_OPTIONS.get(option);
-    if (flag !== undefined) flags = (flags | flag[0]) & ~flag[1];
+    const sharing = PROPAGATION_OPTIONS.get(option);
+    if (sharing !== undefined) propagation = sharing;
+    else if (flag !== undefined) flags = (flags | flag[0]) & ~flag[1];
     else data.push(option);
   }
   const bind = (flags & MS_BIND) !== 0 || mount.type === "bind";
@@ -124,6 +135,8 @@ function mountOne(kernel: Kernel, ctx: PlainContext, mount: OciMount, options: B
     }
     const r = mountAt(vfs, ctx, fs, target, utf8ToByteString(path), flags & ~(MS_BIND | MS_REC));
     if (r !== 0) fail(r);
+    // Within the sandbox: it has no part in what the host mounts later.
+    if (propagation !== 0) vfs.mount(ctx, "", target, "", propagation, "");
     return;
   }
   const type = mount.type ?? "";

@@ -61,7 +61,7 @@ export function newNamespaces(
   return old.with({
     uts: (flags & CLONE_NEWUTS) !== 0 ? old.uts.clone(user) : old.uts,
     ipc: (flags & CLONE_NEWIPC) !== 0 ? new IpcNamespace(user) : old.ipc,
-    mnt: (flags & CLONE_NEWNS) !== 0 ? old.mnt.fork(fs) : old.mnt,
+    mnt: (flags & CLONE_NEWNS) !== 0 ? old.mnt.fork(fs, user.level === 0 ? null : user) : old.mnt,
     net: (flags & CLONE_NEWNET) !== 0 ? new NetNamespace(user) : old.net,
     cgroup: (flags & CLONE_NEWCGROUP) !== 0 ? new CgroupNamespace(user) : old.cgroup,
     pidForChildren: pids,

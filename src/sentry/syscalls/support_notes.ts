@@ -22,7 +22,7 @@ export const PARTIAL: SupportNotes = {
   mlock2: "Counted against the limit; the host may still page the memory out.",
   mlockall: "Counted against the limit; the host may still page the memory out.",
   mmap: "Huge pages are refused; a private file mapping may not show later writes to the file.",
-  mount: "Propagation is recorded without effect; overlay can not be mounted by programs.",
+  mount: "Overlay can not be mounted by programs.",
   openat2: "RESOLVE_CACHED does an ordinary walk.",
   prctl: "Seccomp filters for programs are refused with EINVAL.",
   sched_setaffinity: "Kept and reported, without effect on the host.",

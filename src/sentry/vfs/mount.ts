@@ -16,18 +16,11 @@ import {
 import type { Dentry } from "./dentry.ts";
 import type { FileSystem } from "./file_system.ts";
 import type { MountNamespace } from "./mount_namespace.ts";
+import { Copy, inherit, makePrivate, type PeerGroup } from "./propagation.ts";
 
 /** The MS_* flags that belong to a mount rather than to its file system. */
 export const MOUNT_FLAGS = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME |
   MS_NODIRATIME | MS_RELATIME | MS_NOSYMFOLLOW;
-
-/** How a mount shares what happens beneath it (mount_namespaces(7)); kept to be shown. */
-export const enum Propagation {
-  Private = 0,
-  Shared = 1,
-  Slave = 2,
-  Unbindable = 3,
-}
 
 /** A file system, or a part of it, at a place of a mount namespace. */
 export class Mount {
@@ -39,8 +32,12 @@ export class Mount {
   readonly source: string;
   /** MS_* flags, see {@link MOUNT_FLAGS}. */
   flags: number;
-  propagation: Propagation;
-  peerGroup: number;
+  /** Those it shares mounts with; null if it is not shared. */
+  group: PeerGroup | null;
+  /** Those it gets mounts from; null if it is no slave. */
+  master: PeerGroup | null;
+  /** It may not be bound anywhere. */
+  unbindable: boolean;
   /** Null once unmounted. */
   ns: MountNamespace | null;
   parent: Mount | null;
@@ -56,8 +53,9 @@ export class Mount {
     this.root = root.get();
     this.source = source;
     this.flags = flags;
-    this.propagation = Propagation.Private;
-    this.peerGroup = 0;
+    this.group = null;
+    this.master = null;
+    this.unbindable = false;
     this.ns = null;
     this.parent = null;
     this.mountpoint = null;
@@ -86,6 +84,7 @@ export class Mount {
 
   /** Lets go of the file system. Called once, when unmounted and unused. */
   dispose(): void {
+    makePrivate(this);
     this.root.put();
     if (--this.fs.mountCount === 0) {
       this.fs.vfs.forgetFileSystem(this.fs);
@@ -94,12 +93,9 @@ export class Mount {
   }
 
   /** A mount of the same, for a bind mount of `root` or another namespace. */
-  clone(root: Dentry = this.root): Mount {
+  clone(root: Dentry = this.root, how: Copy = Copy.Same): Mount {
     const m = new Mount(this.fs, root, this.source, this.flags);
-    m.propagation = this.propagation === Propagation.Unbindable
-      ? Propagation.Private
-      : this.propagation;
-    m.peerGroup = this.peerGroup;
+    inherit(m, this, how);
     return m;
   }
 

@@ -3,6 +3,7 @@ import { POLLERR, POLLPRI } from "../../abi/poll.ts";
 import type { FsContext } from "./fs_context.ts";
 import type { Mount } from "./mount.ts";
 import { Path } from "./path.ts";
+import { Copy, copyTree } from "./propagation.ts";
 
 /** A tree of mounts that a set of tasks sees (mount_namespaces(7)). */
 export class MountNamespace {
@@ -14,13 +15,16 @@ export class MountNamespace {
   readonly queue: WaitQueue;
   /** Counts the changes. */
   event: number;
+  /** The user namespace that it belongs to; null for the first one. */
+  readonly owner: object | null;
 
-  constructor(root: Mount) {
+  constructor(root: Mount, owner: object | null = null) {
     this.id = root.fs.vfs.allocateMountNamespaceId();
     this.mounts = [];
     this.root = root;
     this.queue = new WaitQueue();
     this.event = 0;
+    this.owner = owner;
     this.add(root);
   }
 
@@ -47,12 +51,14 @@ export class MountNamespace {
 
   /**
    * A copy for unshare(CLONE_NEWNS); the directories of `fs`, which must not be shared with a task
-   * that stays, move to the copies of their mounts.
+   * that stays, move to the copies of their mounts. In another user namespace than `owner` shared
+   * mounts become slaves, so that nothing that is mounted there shows here.
    */
-  fork(fs: FsContext | null): MountNamespace {
+  fork(fs: FsContext | null, owner: object | null = this.owner): MountNamespace {
     const copies = new Map<Mount, Mount>();
-    const root = copyTree(this.root, copies);
-    const ns = new MountNamespace(root);
+    const how = owner === this.owner ? Copy.Namespace : Copy.LesserNamespace;
+    const root = copyTree(this.root, copies, this.root.root, how);
+    const ns = new MountNamespace(root, owner);
     if (fs !== null) {
       const r = copies.get(fs.root.mount);
       if (r !== undefined) fs.setRoot(new Path(r, fs.root.dentry));
@@ -61,15 +67,4 @@ export class MountNamespace {
     }
     return ns;
   }
-}
-
-/** Copies a mount and all beneath it, and notes in `copies` which became which. */
-export function copyTree(m: Mount, copies: Map<Mount, Mount>, root = m.root): Mount {
-  const copy = m.clone(root);
-  copies.set(m, copy);
-  for (const child of m.children) {
-    if (!child.mountpoint!.isWithin(root)) continue;
-    copyTree(child, copies).attach(copy, child.mountpoint!);
-  }
-  return copy;
 }

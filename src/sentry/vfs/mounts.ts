@@ -1,4 +1,4 @@
-import { EBUSY, EINVAL, ELOOP, ENOENT, ENOTDIR, EPERM } from "../../abi/errno.ts";
+import { EBUSY, EINVAL, ELOOP, ENOENT, ENOSPC, ENOTDIR, EPERM } from "../../abi/errno.ts";
 import { CAP_SYS_ADMIN } from "../../abi/capability.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../abi/fcntl.ts";
 import {
@@ -23,10 +23,22 @@ import {
   UMOUNT_NOFOLLOW,
 } from "../../abi/mount.ts";
 import type { VfsContext } from "./context.ts";
+import type { Dentry } from "./dentry.ts";
 import type { FileSystem } from "./file_system.ts";
-import { Mount, MOUNT_FLAGS, Propagation } from "./mount.ts";
-import { copyTree } from "./mount_namespace.ts";
+import { Mount, MOUNT_FLAGS } from "./mount.ts";
 import { isReachable, Path } from "./path.ts";
+import {
+  type Arrival,
+  copyTree,
+  counterparts,
+  hasUnbindable,
+  makePrivate,
+  makeShared,
+  makeSlave,
+  makeUnbindable,
+  shareTree,
+  spread,
+} from "./propagation.ts";
 import type { Vfs } from "./vfs.ts";
 
 const PROPAGATION = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
@@ -47,7 +59,7 @@ export function doMount(
   if (!ctx.creds.capable(CAP_SYS_ADMIN)) return -EPERM;
   if ((flags & MS_REMOUNT) !== 0) return remount(at, flags, data);
   if ((flags & MS_BIND) !== 0) return bind(vfs, ctx, source, at, (flags & MS_REC) !== 0);
-  if ((flags & PROPAGATION) !== 0) return setPropagation(vfs, at, flags);
+  if ((flags & PROPAGATION) !== 0) return setPropagation(at, flags);
   if ((flags & MS_MOVE) !== 0) return move(vfs, ctx, source, at);
   const fs = vfs.createFileSystem(ctx, type, source, flags, data);
   if (typeof fs === "number") return fs;
@@ -77,13 +89,48 @@ export function mountFileSystem(
   return r;
 }
 
-function attach(m: Mount, at: Path): number {
+/** Mounts that one namespace may have (`fs.mount-max`): sharing multiplies them. */
+const MOUNT_MAX = 100_000;
+/** Mounts on mounts: trees of them are walked by functions that call themselves. */
+const MOUNT_DEPTH = 1000;
+
+function depth(m: Mount): number {
+  let n = 0;
+  for (let p: Mount | null = m; p !== null; p = p.parent) n++;
+  return n;
+}
+
+function height(m: Mount): number {
+  let n = 0;
+  for (const child of m.children) n = Math.max(n, height(child));
+  return n + 1;
+}
+
+/** Puts a mount, and those beneath it, at a place, and copies where that place is shared with. */
+export function attach(m: Mount, at: Path): number {
   const isDir = m.root.inode!.isDir;
   if (at.inode.isDir !== isDir) return -ENOTDIR;
-  if (at.mount.ns === null) return -EINVAL;
-  if (!at.dentry.hashed) return -ENOENT;
-  m.attach(at.mount, at.dentry);
-  at.mount.ns.add(m);
+  const parent = at.mount;
+  if (parent.ns === null) return -EINVAL;
+  if (!at.dentry.hashed && at.dentry !== parent.root) return -ENOENT;
+  if (parent.ns.mounts.length >= MOUNT_MAX) return -ENOSPC;
+  if (depth(parent) + height(m) > MOUNT_DEPTH) return -ENOSPC;
+  let arrivals: Arrival[] = [];
+  if (parent.group !== null) {
+    if (hasUnbindable(m)) return -EINVAL;
+    shareTree(m);
+    arrivals = spread(parent, m, at.dentry);
+  }
+  m.attach(parent, at.dentry);
+  if (m.ns === null) parent.ns.add(m);
+  for (const { copy, parent: to } of arrivals) {
+    if (to.ns === null || to.ns.mounts.length >= MOUNT_MAX || depth(to) >= MOUNT_DEPTH) {
+      disposeTree(copy);
+      continue;
+    }
+    copy.attach(to, at.dentry);
+    to.ns.add(copy);
+  }
   return 0;
 }
 
@@ -110,16 +157,15 @@ function bind(vfs: Vfs, ctx: VfsContext, source: string, at: Path, recursive: bo
   if (source === "") return -EINVAL;
   const from = vfs.resolve(ctx, AT_FDCWD, source);
   if (typeof from === "number") return from;
-  if (from.mount.ns === null || from.mount.propagation === Propagation.Unbindable) return -EINVAL;
-  const m = recursive
-    ? copyTree(from.mount, new Map(), from.dentry)
-    : from.mount.clone(from.dentry);
+  if (from.mount.ns === null || from.mount.unbindable) return -EINVAL;
+  const m = recursive ? copyTree(from.mount, null, from.dentry) : from.mount.clone(from.dentry);
   const r = attach(m, at);
   if (r !== 0) disposeTree(m);
   return r;
 }
 
-function disposeTree(m: Mount): void {
+/** Lets go of mounts that are at no place. */
+export function disposeTree(m: Mount): void {
   for (const child of [...m.children]) {
     disposeTree(child);
     child.detach();
@@ -130,39 +176,41 @@ function disposeTree(m: Mount): void {
 
 function move(vfs: Vfs, ctx: VfsContext, source: string, at: Path): number {
   const from = vfs.resolve(ctx, AT_FDCWD, source);
-  if (typeof from === "number") return from;
+  return typeof from === "number" ? from : moveMount(from, at);
+}
+
+/** Moves the mount whose root is `from` to another place (MS_MOVE, move_mount(2)). */
+export function moveMount(from: Path, at: Path): number {
   const m = from.mount;
   if (from.dentry !== m.root || m.parent === null || m.ns === null) return -EINVAL;
   if (at.mount.ns !== m.ns || at.inode.isDir !== from.inode.isDir) return -EINVAL;
+  if (m.parent.group !== null || (at.mount.group !== null && hasUnbindable(m))) return -EINVAL;
   for (let p: Mount | null = at.mount; p !== null; p = p.parent) if (p === m) return -ELOOP;
+  const ns = m.ns;
+  const back = new Path(m.parent, m.mountpoint!).get();
   m.detach();
-  m.attach(at.mount, at.dentry);
-  m.ns.changed();
-  return 0;
+  const r = attach(m, at);
+  if (r !== 0) m.attach(back.mount, back.dentry);
+  back.put();
+  ns.changed();
+  return r;
 }
 
-function setPropagation(vfs: Vfs, at: Path, flags: number): number {
+function setPropagation(at: Path, flags: number): number {
   const kind = flags & PROPAGATION;
   if ((kind & (kind - 1)) !== 0 || at.dentry !== at.mount.root) return -EINVAL;
-  apply(vfs, at.mount, kind, (flags & MS_REC) !== 0);
+  applyPropagation(at.mount, kind, (flags & MS_REC) !== 0);
   at.mount.ns?.changed();
   return 0;
 }
 
-function apply(vfs: Vfs, m: Mount, kind: number, recursive: boolean): void {
-  switch (kind) {
-    case MS_SHARED:
-      m.propagation = Propagation.Shared;
-      if (m.peerGroup === 0) m.peerGroup = vfs.allocatePeerGroup();
-      break;
-    case MS_SLAVE:
-      if (m.propagation === Propagation.Shared) m.propagation = Propagation.Slave;
-      break;
-    default:
-      m.propagation = kind === MS_UNBINDABLE ? Propagation.Unbindable : Propagation.Private;
-      m.peerGroup = 0;
-  }
-  if (recursive) { for (const child of m.children) apply(vfs, child, kind, true); }
+/** Changes how a mount, or all beneath it too, shares; `kind` is an MS_* flag. */
+export function applyPropagation(m: Mount, kind: number, recursive: boolean): void {
+  if (kind === MS_SHARED) makeShared(m);
+  else if (kind === MS_SLAVE) makeSlave(m);
+  else if (kind === MS_UNBINDABLE) makeUnbindable(m);
+  else makePrivate(m);
+  if (recursive) { for (const child of m.children) applyPropagation(child, kind, true); }
 }
 
 /** umount2(2); see {@link Vfs.umount}. */
@@ -184,10 +232,28 @@ export function doUmount(vfs: Vfs, ctx: VfsContext, target: string, flags: numbe
 /** Takes a mount and all beneath it out of the tree. What is still used lives on unseen. */
 export function unmountTree(m: Mount): void {
   for (const child of [...m.children]) unmountTree(child);
+  const others = counterparts(m);
+  unmountOne(m);
+  for (const other of others) if (other.children.length === 0) unmountOne(other);
+}
+
+function unmountOne(m: Mount): void {
   m.detach();
   m.ns?.remove(m);
+  makePrivate(m);
   m.fs.sync();
   if (m.refs === 0) m.dispose();
+}
+
+/** Whether something is mounted on a name that `ctx` can see; it can't be removed or moved then. */
+export function isMountpoint(ctx: VfsContext, d: Dentry): boolean {
+  const ns = ctx.fs.root.mount.ns;
+  return d.mounts!.some((m) => m.ns === ns);
+}
+
+/** A name is gone: what other namespaces had mounted on it is unmounted. */
+export function detachMounts(d: Dentry): void {
+  while (d.mounts !== null) unmountTree(d.mounts[d.mounts.length - 1]);
 }
 
 /** pivot_root(2); see {@link Vfs.pivotRoot}. */
@@ -204,6 +270,8 @@ export function pivotRoot(vfs: Vfs, ctx: VfsContext, newRoot: string, putOld: st
   if (to.dentry !== to.mount.root || to.mount.parent === null) return -EINVAL;
   if (root.dentry !== root.mount.root) return -EINVAL;
   if (to.mount === root.mount || old.mount === root.mount) return -EBUSY;
+  if (to.mount.parent.group !== null || old.mount.group !== null) return -EINVAL;
+  if (root.mount.parent !== null && root.mount.parent.group !== null) return -EINVAL;
   if (!isReachable(old, to) || !isReachable(to, root)) return -EINVAL;
   const newMount = to.mount;
   const oldMount = root.mount;

@@ -48,6 +48,7 @@ import type { Inode } from "./inode.ts";
 import type { Mount } from "./mount.ts";
 import { notifyDentry, notifyDir } from "./notify.ts";
 import { newGroup, newMode } from "./open.ts";
+import { detachMounts, isMountpoint } from "./mounts.ts";
 import { Last, WALK_PARENT } from "./path_walk.ts";
 import {
   MAY_EXEC,
@@ -237,9 +238,10 @@ export function unlinkAt(vfs: Vfs, ctx: VfsContext, dirfd: number, path: string)
   r = mayDelete(ctx.creds, dir, inode);
   if (r !== 0) return r;
   if (inode.isDir) return -EISDIR;
-  if (dentry.mounts !== null) return -EBUSY;
+  if (dentry.mounts !== null && isMountpoint(ctx, dentry)) return -EBUSY;
   r = dir.unlink(ctx, dentry.name, inode);
   if (r !== 0) return r;
+  if (dentry.mounts !== null) detachMounts(dentry);
   if (inode.watches !== null) {
     inode.watches.notify(inode.nlink === 0 ? IN_ATTRIB | IN_DELETE_SELF : IN_ATTRIB, "", 0);
   }
@@ -273,9 +275,10 @@ export function rmdirAt(vfs: Vfs, ctx: VfsContext, dirfd: number, path: string):
   r = mayDelete(ctx.creds, dir, inode);
   if (r !== 0) return r;
   if (!inode.isDir) return -ENOTDIR;
-  if (dentry.mounts !== null) return -EBUSY;
+  if (dentry.mounts !== null && isMountpoint(ctx, dentry)) return -EBUSY;
   r = dir.rmdir(ctx, dentry.name, inode);
   if (r !== 0) return r;
+  if (dentry.mounts !== null) detachMounts(dentry);
   if (inode.watches !== null) inode.watches.notify(IN_DELETE_SELF | IN_ISDIR, "", 0);
   if (dir.watches !== null) notifyDir(dir, IN_DELETE, dentry.name, true);
   removed(vfs, dentry);
@@ -367,9 +370,11 @@ export function renameAt(
     if (r === 0 && exchange && replaced!.isDir) r = permission(ctx.creds, replaced!, MAY_WRITE);
     if (r !== 0) return r;
   }
-  if (source.mounts !== null || target.mounts !== null) return -EBUSY;
+  if (source.mounts !== null && isMountpoint(ctx, source)) return -EBUSY;
+  if (target.mounts !== null && isMountpoint(ctx, target)) return -EBUSY;
   r = oldDir.rename(ctx, oldName, child, newDir, newName, replaced, flags);
   if (r !== 0) return r;
+  if (target.mounts !== null && !exchange) detachMounts(target);
   if (exchange) {
     vfs.dentries.exchange(source, target);
   } else {

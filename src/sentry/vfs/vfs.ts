@@ -46,7 +46,9 @@ export class Vfs {
   private nextDev: number;
   private nextMountId: number;
   private nextNamespaceId: number;
-  private nextGroup: number;
+  private readonly groups: Set<number>;
+  /** No id below it is free. */
+  private freeGroup: number;
   private cookie: number;
 
   constructor(kernel: Kernel) {
@@ -54,7 +56,8 @@ export class Vfs {
     this.nextDev = 1;
     this.nextMountId = 1;
     this.nextNamespaceId = 0xf0000000;
-    this.nextGroup = 1;
+    this.groups = new Set();
+    this.freeGroup = 1;
     this.cookie = 0;
     this.onPivot = null;
     this.dentries = new DentryCache();
@@ -83,9 +86,18 @@ export class Vfs {
     return this.nextNamespaceId++;
   }
 
-  /** An id for a new peer group of shared mounts. */
+  /** An id for a new peer group of shared mounts: the least that is free, as on Linux. */
   allocatePeerGroup(): number {
-    return this.nextGroup++;
+    let id = this.freeGroup;
+    while (this.groups.has(id)) id++;
+    this.groups.add(id);
+    this.freeGroup = id + 1;
+    return id;
+  }
+
+  freePeerGroup(id: number): void {
+    this.groups.delete(id);
+    if (id < this.freeGroup) this.freeGroup = id;
   }
 
   /** Ties the two events of a rename together (inotify(7)). */

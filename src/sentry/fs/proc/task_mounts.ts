@@ -11,7 +11,7 @@ import {
 import type { Task } from "../../kernel/task.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import { devMajor, devMinor } from "../../vfs/device_number.ts";
-import { type Mount, Propagation } from "../../vfs/mount.ts";
+import type { Mount } from "../../vfs/mount.ts";
 import { isReachable, Path, pathName } from "../../vfs/path.ts";
 import { escapePath } from "./format.ts";
 
@@ -80,16 +80,11 @@ export function mountinfoText(task: Task): string {
 }
 
 function propagation(mount: Mount): string {
-  switch (mount.propagation) {
-    case Propagation.Shared:
-      return ` shared:${mount.peerGroup}`;
-    case Propagation.Slave:
-      return ` master:${mount.peerGroup}`;
-    case Propagation.Unbindable:
-      return " unbindable";
-    default:
-      return "";
-  }
+  let text = "";
+  if (mount.group !== null) text += ` shared:${mount.group.id}`;
+  if (mount.master !== null) text += ` master:${mount.master.id}`;
+  if (mount.unbindable) text += " unbindable";
+  return text;
 }
 
 /** /proc/PID/mountstats. */
