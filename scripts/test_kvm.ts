@@ -17,7 +17,7 @@ const ROOT = new URL("..", import.meta.url).pathname;
 const CACHE = Deno.env.get("RUNSC_KVM_CACHE") ?? "/var/tmp/runsc-kvm";
 /** Seconds that the machine may take in all, one platform, and one program. */
 const MACHINE_LIMIT = 840;
-const PLATFORM_LIMIT = 300;
+const PLATFORM_LIMIT = 480;
 const CASE_LIMIT = 100;
 const NATIVE = "native";
 
@@ -37,6 +37,10 @@ const { values } = parseArgs({
 });
 const platforms = values.platforms.split(",");
 const chosen = cases().filter(({ name }) => name.includes(values.filter ?? ""));
+
+function casesFor(platform: string): Case[] {
+  return chosen.filter(({ only }) => only === undefined || only === platform);
+}
 
 /** The script that every platform runs: each program, with marks around what it says. */
 function driver(list: readonly Case[]): string {
@@ -58,13 +62,13 @@ cd /tmp
   if (values.script !== undefined) return environment + Deno.readTextFileSync(values.script);
   const runs = platforms.map((p) =>
     `echo "@@ platform ${p}"
-timeout -k 1 ${PLATFORM_LIMIT} /work/runsc --debug --platform ${p} do -- bash /work/driver.sh 2>&1
+timeout -k 1 ${PLATFORM_LIMIT} /work/runsc --debug --platform ${p} do -- bash /work/${NATIVE}.sh 2>&1
 echo "@@ done $? $SECONDS"`
   );
   return `${environment}
 echo "@@ auto"; timeout -k 1 60 /work/runsc --debug --platform auto do -- true 2>&1 | grep platform:
 echo "@@ platform ${NATIVE}"
-bash /work/driver.sh 2>&1
+bash /work/${NATIVE}.sh 2>&1
 echo "@@ done $? $SECONDS"
 ${runs.join("\n")}
 `;
@@ -77,7 +81,8 @@ async function workDirectory(): Promise<string> {
     if (source === undefined) continue;
     await Deno.copyFile(await compileC(ROOT + source, flags), `${work}/${program}`);
   }
-  await Deno.writeTextFile(`${work}/driver.sh`, driver(chosen));
+  await Deno.writeTextFile(`${work}/${NATIVE}.sh`, driver(chosen));
+  for (const p of platforms) await Deno.writeTextFile(`${work}/${p}.sh`, driver(casesFor(p)));
   await Deno.writeTextFile(`${work}/run.sh`, machineScript());
   return work;
 }
@@ -105,6 +110,11 @@ function parse(output: string): Map<string, Map<string, Result>> {
   return all;
 }
 
+/** What the shell says of a process without saying which it was, and where in which script. */
+function withoutPlace(line: string): string {
+  return withoutPids(line).replace(/^\/work\/\w+\.sh: line \d+:/, "shell:");
+}
+
 function compare(name: string, expected: Result | undefined, got: Result | undefined): string[] {
   if (expected === undefined || expected.status === "none") return ["it did not end natively"];
   if (got === undefined) return ["it was not begun"];
@@ -114,7 +124,7 @@ function compare(name: string, expected: Result | undefined, got: Result | undef
     problems.push(`status ${got.status}, natively ${expected.status}`);
   }
   const { normalize } = chosen.find((c) => c.name === name)!;
-  const pick = (r: Result) => r.output.map(withoutPids).map(normalize ?? ((line) => line));
+  const pick = (r: Result) => r.output.map(withoutPlace).map(normalize ?? ((line) => line));
   const a = pick(got);
   const b = pick(expected);
   for (let i = 0; i < Math.max(a.length, b.length) && problems.length < 6; i++) {
@@ -144,7 +154,7 @@ const results = parse(output);
 let passed = 0;
 let failed = 0;
 for (const platform of platforms) {
-  for (const { name } of chosen) {
+  for (const { name } of casesFor(platform)) {
     const problems = compare(
       name,
       results.get(NATIVE)?.get(name),

@@ -29,9 +29,9 @@ static void *toucher(void *p) {
 }
 
 int main(int argc, char **argv) {
-  if (argc > 1) return atoi(argv[1]);
+  if (argc > 1 && argv[1][0] != 'l') return atoi(argv[1]);
   setvbuf(stdout, 0, _IOLBF, 0);
-  int threads = 1000, forks = 100, execs = 30, spaces = 64;
+  int threads = argc == 1 ? 500 : 10000, forks = 60, execs = 20, spaces = 64;
   for (int i = 0; i < threads; i++) {
     pthread_t t;
     if (pthread_create(&t, 0, nothing, 0) != 0) return puts("no thread"), 1;
@@ -98,7 +98,7 @@ int main(int argc, char **argv) {
   shared = mmap(0, 64 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   pthread_t t[3];
   for (int i = 0; i < 3; i++) pthread_create(&t[i], 0, toucher, 0);
-  for (int i = 0; i < 50; i++) {
+  for (int i = 0; i < 30; i++) {
     pid_t p = fork();
     if (p == 0) {
       // What the child sees does not change any more.

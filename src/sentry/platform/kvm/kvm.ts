@@ -26,7 +26,7 @@ const EFD_NONBLOCK_CLOEXEC = 0x80800;
 /** Rounds of the native spin loop before the sentry considers sleeping. */
 const SPIN_ROUNDS = 2048;
 /** How long an application runs while others wait for its processor, nanoseconds. */
-const QUANTUM = 10_000_000;
+const QUANTUM = 20_000_000;
 /** Looks at a word of a processor before the sentry lets others have its own. */
 const PATIENCE = 2000;
 /** Then so often until something must be wrong. */
@@ -279,7 +279,8 @@ export class Kvm implements Platform {
     } else if (from !== v.idleSlot) {
       this.#leaving.push({ slot: from, vcpu: v, change: v.switches });
     }
-    if (v.kicked) v.unkick();
+    // A tick that came too late is not the next one's.
+    v.unkick();
     v.previousSpace = v.space;
     v.space = c.space;
     v.generation = c.space.generation;
@@ -389,6 +390,7 @@ export class Kvm implements Platform {
   }
 
   spin(): KvmContext | null {
+    if (this.#timersOn && !this.#quantum) this.#setTimers(false);
     return this.poll(SPIN_ROUNDS);
   }
 
@@ -487,7 +489,6 @@ export class Kvm implements Platform {
     if (this.#queue.length > 0 || this.#quantum) this.#dispatch();
     if (this.#pending !== null) this.#exchange(0, 0);
     if (this.#early.length > 0) return false;
-    if (this.#timersOn && !this.#quantum) this.#setTimers(false);
     Atomics.store(this.#state, L.SP_ASLEEP >> 2, 1);
     const running = this.#running;
     for (let i = 0; i < running.length; i++) {

@@ -73,6 +73,7 @@ export class Machine {
   constructor(kvm: number, pool: FramePool & { readonly hostAddress: number }, xmaskLow: number) {
     this.kvm = kvm;
     this.vm = must("KVM_CREATE_VM", ioctl.createVm(kvm));
+    ioctl.letSpin(this.vm);
     ioctl.setTssAddress(this.vm, INTEL_PAGES);
     must("KVM_GET_SUPPORTED_CPUID", this.cpuid.load(kvm));
     const state = this.cpuid.leaf(0xd);
