@@ -22,6 +22,7 @@ import * as memoryOfOthers from "./memory_of_others.ts";
 import * as memoryPolicy from "./memory_policy.ts";
 import * as misc from "./misc.ts";
 import * as mount from "./mount.ts";
+import * as mountNew from "./mount_new.ts";
 import * as namespace from "./namespace.ts";
 import * as open from "./open.ts";
 import * as path from "./path.ts";
@@ -66,6 +67,7 @@ export const handlers: readonly (SyscallHandler | undefined)[] = bindHandlers({
   memoryPolicy,
   misc,
   mount,
+  mountNew,
   namespace,
   open,
   path,

@@ -15,13 +15,14 @@ import {
   STATX_BASIC_STATS,
   STATX_BTIME,
   STATX_MNT_ID,
+  STATX_MNT_ID_UNIQUE,
 } from "../../abi/stat.ts";
 import { Statfs } from "../../abi/structs/file.ts";
 import type { Task } from "../kernel/task.ts";
 import { devMajor, devMinor } from "../vfs/device_number.ts";
 import { StatFs } from "../vfs/file_system.ts";
 import type { Inode } from "../vfs/inode.ts";
-import type { Mount } from "../vfs/mount.ts";
+import { type Mount, UNIQUE_ID } from "../vfs/mount.ts";
 
 const STAT_SIZE = 144;
 const STATX_SIZE = 256;
@@ -163,7 +164,9 @@ function writeStatx(
 ): number {
   t.scratch.fill(0, 0, STATX_SIZE);
   const v = t.view;
-  v.setUint32(0, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, true);
+  const unique = (t.args[3] & STATX_MNT_ID_UNIQUE) !== 0;
+  const kind = unique ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID;
+  v.setUint32(0, STATX_BASIC_STATS | STATX_BTIME | kind, true);
   v.setUint32(4, inode.blockSize, true);
   put(v, 8, isRoot ? STATX_ATTR_MOUNT_ROOT : 0);
   v.setUint32(16, inode.nlink, true);
@@ -182,7 +185,7 @@ function writeStatx(
   v.setUint32(132, devMinor(inode.rdev), true);
   v.setUint32(136, devMajor(inode.dev), true);
   v.setUint32(140, devMinor(inode.dev), true);
-  put(v, 144, mount.id);
+  put(v, 144, unique ? mount.id + UNIQUE_ID : mount.id);
   return t.copyOut(address, STATX_SIZE);
 }
 

@@ -22,6 +22,9 @@ import { Copy, inherit, makePrivate, type PeerGroup } from "./propagation.ts";
 export const MOUNT_FLAGS = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME |
   MS_NODIRATIME | MS_RELATIME | MS_NOSYMFOLLOW;
 
+/** What the number of a mount that is never used again is more than the other one. */
+export const UNIQUE_ID = 0x100000000;
+
 /** A file system, or a part of it, at a place of a mount namespace. */
 export class Mount {
   readonly id: number;

@@ -39,13 +39,18 @@ function options(mount: Mount): string {
   return text;
 }
 
+/** The options of the mount's file system, without the comma. */
+export function mountOptionsText(mount: Mount): string {
+  return mount.fs.showOptions();
+}
+
 function superOptions(mount: Mount): string {
   const own = mount.fs.showOptions();
   return own === "" ? "" : `,${own}`;
 }
 
 /** The place within its file system that a mount shows. */
-function rootName(mount: Mount): string {
+export function rootName(mount: Mount): string {
   let name = "";
   for (let d: Dentry | null = mount.root; d !== null && d.parent !== null; d = d.parent) {
     name = `/${d.name}${name}`;
