@@ -23,7 +23,11 @@ const SYS = {
 };
 const CLONE_VM = 0x100;
 const CLONE_VFORK = 0x4000;
+const SIGKILL = 9;
 const SIGCHLD = 17;
+const PR_SET_PDEATHSIG = 1;
+const EPERM = 1;
+const EINVAL = 22;
 const SIGPIPE = 13;
 const CLOSE_RANGE_CLOEXEC = 4;
 const F_DUPFD_CLOEXEC = 1030;
@@ -55,6 +59,10 @@ export interface HostProgram {
   cwd?: string;
   /** Whether it gets a session of its own. */
   session: boolean;
+  /** CLONE_NEW… flags of the namespaces it gets. Where those are refused it starts without them. */
+  namespaces?: number;
+  /** Whether it is killed when the thread that starts it ends. */
+  dieWithParent?: boolean;
 }
 
 function pointers(strings: readonly (string | Uint8Array)[]): {
@@ -79,6 +87,7 @@ export function spawnProgram(program: HostProgram): number {
   steps.add(SYS.rt_sigprocmask, 2, nothing, 0, 8);
   // Deno ignores SIGPIPE, which would outlive the execve.
   steps.add(SYS.rt_sigaction, SIGPIPE, nothing, 0, 8);
+  if (program.dieWithParent) steps.add(SYS.prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   if (program.session) steps.add(SYS.setsid);
   if (program.cwd !== undefined) steps.add(SYS.chdir, cstr(program.cwd));
   const copies: [number, number][] = [];
@@ -95,7 +104,9 @@ export function spawnProgram(program: HostProgram): number {
   for (const [copy, target] of copies) steps.add(SYS.dup2, copy, target);
   steps.try(SYS.close_range, last + 1, 0xffffffff, CLOSE_RANGE_CLOEXEC);
   steps.add(SYS.execve, cstr(program.path), argv.table, envp.table);
-  const pid = runInChild(steps, CLONE_VM | CLONE_VFORK | SIGCHLD);
+  const flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
+  let pid = runInChild(steps, flags | (program.namespaces ?? 0));
+  if (pid === -EPERM || pid === -EINVAL) pid = runInChild(steps, flags);
   for (const fd of high) sys(SYS.close, fd, 0, 0, 0, 0, 0);
   if (pid < 0) return pid;
   // The child shared this memory until its execve, so that failures can be read here.

@@ -33,8 +33,9 @@ import { exitStatusOf } from "./exit_status.ts";
 import { DeathWatch } from "./death_watch.ts";
 import { SignalForwarding } from "./forwarding.ts";
 import { HostTerminal } from "./host_terminal.ts";
-import { confineSentry } from "./sentry_filter.ts";
-import { enterOwnRoot } from "./own_root.ts";
+import { isolateProcess } from "./isolation.ts";
+import { confineSentry, describeFilter, filterOf } from "./sentry_filter.ts";
+import { enterOwnRoot, mayOwnRoot } from "./own_root.ts";
 import { createPlatform } from "./platform.ts";
 import { byteText, dropCapability } from "./process_spec.ts";
 
@@ -122,8 +123,10 @@ async function runContainer(
   const control = options.control === null
     ? null
     : new ControlServer({ container, config, loop, trace: traceSwitch, socket: options.control });
-  if (options.ownRoot) {
+  let hasRoot = false;
+  if (options.ownRoot && mayOwnRoot(options.rootfs)) {
     const r = enterOwnRoot(options.rootfs);
+    hasRoot = r === 0;
     if (r < 0) options.log.debug(`no mount namespace of its own: ${errnoName(-r)}`);
   }
   options.onReady?.();
@@ -134,7 +137,11 @@ async function runContainer(
   const init = container.init!;
   forwarding.to(init);
   options.onStarted?.();
-  const status = await waitForInit(container, loop, init);
+  const status = await waitForInit(container, loop, init, () => {
+    const keepNetwork = network !== null || config.network === "host";
+    isolateProcess({ hasRoot, keepNetwork, log: options.log });
+    confine(container, config);
+  });
   control?.finish(status);
   return status;
 }
@@ -158,19 +165,14 @@ async function waitForInit(
   container: Container,
   loop: RunLoop,
   init: ThreadGroup,
+  confine: () => void,
 ): Promise<number> {
   const { kernel, relay, options } = container;
   trimCodeLater(kernel.timers);
   const host = relay !== null && options.console === null ? new HostTerminal(0) : null;
   host?.makeRaw();
   try {
-    const confined = confineSentry(kernel.platform.name, container.network?.linked ?? false);
-    if (confined < 0) {
-      throw new RunscError({
-        what: "cannot confine the sandbox process",
-        why: `seccomp: ${errnoName(-confined)}`,
-      });
-    }
+    confine();
     const done = () => init.isZombie || init.isReaped;
     loop.run(done);
     while (kernel.deferred !== null && !done()) {
@@ -186,4 +188,22 @@ async function waitForInit(
     host?.restore();
   }
   return exitStatusOf(init);
+}
+
+/** Puts the process under its filter, unless it is told not to. */
+function confine(container: Container, config: SandboxConfig): void {
+  const { log } = container.options;
+  if (config.disableSeccomp) {
+    log.warning("the sandbox process has no seccomp filter: whoever takes it over has the host");
+    return;
+  }
+  const filter = filterOf(container.kernel.platform.name, container.network?.linked ?? false);
+  if (log.debugging) log.debug(describeFilter(filter));
+  const confined = confineSentry(filter);
+  if (confined < 0) {
+    throw new RunscError({
+      what: "cannot confine the sandbox process",
+      why: `seccomp: ${errnoName(-confined)}`,
+    });
+  }
 }

@@ -8,6 +8,7 @@ import {
   ALLOW,
   compileFilter,
   errno,
+  type Filter,
   FILTER_TSYNC,
   installFilter,
   type Rule,
@@ -18,6 +19,7 @@ import { SYS } from "../abi/syscall_numbers.ts";
 /** Flag of seccomp(2): no mitigation against speculation that would slow the sentry down. */
 const FILTER_SPEC_ALLOW = 4;
 const CLONE_THREAD = 0x10000;
+const SIGKILL = 9;
 
 /** What JavaScript, its garbage collector and Deno's threads need. */
 const RUNTIME = [
@@ -38,7 +40,6 @@ const RUNTIME = [
   SYS.mremap,
   SYS.munmap,
   SYS.nanosleep,
-  SYS.prctl,
   // The host resumes timed waits with it after the process was stopped, frozen or traced.
   SYS.restart_syscall,
   SYS.rseq,
@@ -122,7 +123,7 @@ const CONTROL = [
 ];
 
 /** Stub processes: to interrupt and to bury them. */
-const STUBS = [SYS.kill, SYS.pidfd_open, SYS.tgkill, SYS.wait4];
+const STUBS = [SYS.pidfd_open, SYS.tgkill, SYS.wait4];
 
 /** Frames of the host's interfaces, many with one call. */
 const LINK = [SYS.recvmmsg, SYS.sendmmsg];
@@ -148,13 +149,19 @@ function kvmRules(): Rule[] {
   ];
 }
 
-/** Puts the process under its filter; 0 or a negative errno. `link` is whether it has an interface of the host. */
-export function confineSentry(platform: string, link: boolean): number {
+/** Names of threads, and of memory. */
+const PR_SET_NAME = 15;
+const PR_SET_VMA = 0x53564d41;
+
+/** The filter of a sandbox on this platform. `link` is whether it has an interface of the host. */
+export function filterOf(platform: string, link: boolean): Filter {
   const isKvm = platform === "kvm";
   const processes = isKvm ? KVM : STUBS;
   const rules: Rule[] = [
     ...(isKvm ? kvmRules() : []),
     { nr: [...RUNTIME, ...FILES, ...CONTROL, ...processes, ...(link ? LINK : [])], action: ALLOW },
+    { nr: SYS.prctl, args: [{ arg: 0, op: "eq", value: PR_SET_NAME }], action: ALLOW },
+    { nr: SYS.prctl, args: [{ arg: 0, op: "eq", value: PR_SET_VMA }], action: ALLOW },
     // Threads of this process, no processes. clone3 hides its flags from a filter: ENOSYS has the C
     // library take clone.
     {
@@ -164,9 +171,34 @@ export function confineSentry(platform: string, link: boolean): number {
     },
     { nr: SYS.clone3, action: errno(ENOSYS) },
   ];
+  if (!isKvm) {
+    rules.push({ nr: SYS.kill, args: [{ arg: 1, op: "eq", value: SIGKILL }], action: ALLOW });
+  }
   if (platform === "ptrace") rules.push({ nr: SYS.ptrace, action: ALLOW });
-  const filter = compileFilter({ rules, otherwise: errno(EPERM) });
-  return installFilter(filter, FILTER_TSYNC | FILTER_SPEC_ALLOW);
+  return { rules, otherwise: errno(EPERM) };
+}
+
+/** Puts the process under its filter; 0 or a negative errno. */
+export function confineSentry(filter: Filter): number {
+  return installFilter(compileFilter(filter), FILTER_TSYNC | FILTER_SPEC_ALLOW);
+}
+
+/** A line that says what the filter admits, for the log. */
+export function describeFilter(filter: Filter): string {
+  const names = new Map<number, string>(Object.entries(SYS).map(([name, nr]) => [nr, name]));
+  const admitted = new Map<string, string[]>();
+  for (const { nr = [], args = [], action } of filter.rules) {
+    if (action !== ALLOW) continue;
+    for (const each of typeof nr === "number" ? [nr] : nr) {
+      const name = names.get(each) ?? String(each);
+      const tests = admitted.get(name) ?? [];
+      if (args.length > 0) tests.push(args.map((test) => `argument ${test.arg} ${test.op}`).join());
+      admitted.set(name, tests);
+    }
+  }
+  const list = [...admitted].sort(([a], [b]) => a < b ? -1 : 1)
+    .map(([name, tests]) => tests.length === 0 ? name : `${name}(${tests.join(" or ")})`);
+  return `seccomp filter admits ${list.length} system calls: ${list.join(" ")}`;
 }
 
 /** The system calls that the widest filter admits. */
@@ -177,5 +209,7 @@ export const ADMITTED: readonly number[] = [
   ...STUBS,
   ...LINK,
   SYS.clone,
+  SYS.kill,
+  SYS.prctl,
   SYS.ptrace,
 ];

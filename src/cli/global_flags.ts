@@ -74,6 +74,11 @@ export const GLOBAL_FLAGS = {
     description: "make no control group, and apply no limits of resources",
   },
   "systemd-cgroup": { kind: "switch", description: "let systemd make the control groups" },
+  "disable-seccomp": {
+    kind: "switch",
+    description:
+      "leave the sandbox process without its seccomp filter, which gives up half of what confines it",
+  },
   help: { kind: "switch", alias: "h", description: "print help" },
   version: { kind: "switch", alias: "v", description: "print the version" },
 } as const satisfies FlagDeclarations;
@@ -95,6 +100,7 @@ export function configOf(flags: FlagValues<typeof GLOBAL_FLAGS>): SandboxConfig 
     logFormat: flags["log-format"],
     rootless: flags.rootless,
     systemdCgroup: flags["systemd-cgroup"],
+    disableSeccomp: flags["disable-seccomp"],
     ignoreCgroups: flags["ignore-cgroups"],
   };
 }

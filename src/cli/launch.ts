@@ -31,6 +31,7 @@ const AF_UNIX = 1;
 const SOCK_SEQPACKET_CLOEXEC = 0x80005;
 const O_RDWR_CLOEXEC = 0x80002;
 const SIGKILL = 9;
+const CLONE_NEWPID = 0x20000000;
 
 /** What `create` and `run` are told. */
 export interface Launch {
@@ -186,7 +187,7 @@ export function createContainer(launch: Launch): ContainerState {
       hostKill(pid, SIGKILL);
       waitProcess(pid, 5000);
     }
-    removeCgroup(cgroups);
+    removeCgroup(Object.values(cgroups));
     removeDirectory(config.root, id);
     throw error;
   } finally {
@@ -201,13 +202,17 @@ function socketPair(): [number, number] {
   return [pair[0], pair[1]];
 }
 
-/** Starts `runsc boot`, whose descriptors from 3 on are the preserved ones, the control socket, and that to report on. */
+/**
+ * Starts `runsc boot` in a process id namespace of its own, where nothing of the host can be signalled; its descriptors
+ * from 3 on are the preserved ones, the control socket, and that to report on.
+ */
 function spawnSandbox(launch: Launch, bundle: Bundle, fds: readonly number[]): number {
+  const { config } = launch;
   const first = 3 + launch.preserveFds;
   const { path, argv } = selfCommand();
   const child = [
     ...argv,
-    ...globalFlags(launch.config),
+    ...globalFlags(config),
     "boot",
     "--bundle",
     bundle.path,
@@ -231,6 +236,8 @@ function spawnSandbox(launch: Launch, bundle: Bundle, fds: readonly number[]): n
     fds: map,
     inherit: first,
     session: !launch.attached,
+    namespaces: config.rootless === "true" || Deno.uid() !== 0 ? 0 : CLONE_NEWPID,
+    dieWithParent: launch.attached,
   });
   if (nothing >= 0) libc.close(nothing);
   if (pid < 0) throw new RunscError({ what: "cannot start the sandbox", why: errnoText(-pid) });
@@ -268,6 +275,7 @@ function globalFlags(config: SandboxConfig): string[] {
   if (config.debug) flags.push("--debug");
   if (config.strace) flags.push("--strace");
   if (config.systemdCgroup) flags.push("--systemd-cgroup");
+  if (config.disableSeccomp) flags.push("--disable-seccomp");
   return flags;
 }
 

@@ -117,7 +117,7 @@ export function deleteContainer(root: string, id: string, force: boolean, log: L
     log.warning(error instanceof Error ? error.message : String(error));
   }
   if (state === null) {
-    removeCgroup(recordedCgroups(root, id));
+    removeCgroup(Object.values(recordedCgroups(root, id)));
     removeDirectory(root, id);
     return;
   }
@@ -137,7 +137,7 @@ export function deleteContainer(root: string, id: string, force: boolean, log: L
 
 /** Removes what is kept of a container that has ended, and runs its last hooks. */
 export function removeContainer(root: string, state: ContainerState, log: Log): void {
-  removeCgroup(state.cgroups);
+  removeCgroup(Object.values(state.cgroups));
   removeDirectory(root, state.id);
   const warn = (message: string) => log.warning(message);
   runLateHooks("poststop", state.hooks?.poststop, publicState(state, "stopped"), warn);

@@ -11,6 +11,7 @@ import { cstr } from "../../ffi/syscall.ts";
 import { ENOENT } from "../abi/errno.ts";
 import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_WRONLY } from "../abi/fcntl.ts";
 import { reasonOf, RunscError } from "./error.ts";
+import { holdDirectory } from "./held_path.ts";
 import type { OciLinux } from "./oci_spec.ts";
 
 type Resources = NonNullable<OciLinux["resources"]>;
@@ -120,7 +121,7 @@ export function enterCgroup(
   };
   const giveUp = (error: unknown) => {
     leave();
-    removeCgroup(directories);
+    removeCgroup(Object.values(directories));
     if (!options.rootless) throw error;
     options.warn(`no control group: ${error instanceof Error ? error.message : error}`);
     for (const name of Object.keys(directories)) delete directories[name];
@@ -140,7 +141,8 @@ export function enterCgroup(
       const directory = directories[hierarchy.controllers[0]];
       if (directory === undefined) continue;
       doors.push(`${directory}/cgroup.procs`);
-      back.push(`${hierarchy.mount}${hierarchy.own}/cgroup.procs`);
+      const own = `${hierarchy.mount}${hierarchy.own}`;
+      back.push(`${options.meanwhile ? holdDirectory(own) : own}/cgroup.procs`);
     }
     if (options.meanwhile) {
       const entered = enterAll(doors).catch(giveUp);
@@ -273,8 +275,8 @@ function settingsOf(resources: Resources, v2: boolean): Setting[] {
 }
 
 /** Removes the groups of a container that ended. Processes that still end in them are waited for a little. */
-export function removeCgroup(directories: Record<string, string>): void {
-  for (const directory of new Set(Object.values(directories))) {
+export function removeCgroup(directories: Iterable<string>): void {
+  for (const directory of new Set(directories)) {
     for (let tries = 0; tries < 50; tries++) {
       // Not by Deno's own function: a process under the filter of the sandbox may make no other call than this.
       const r = libc.unlinkat(AT_FDCWD, libc.cstr(directory), AT_REMOVEDIR);

@@ -34,6 +34,8 @@ export interface SandboxConfig {
   logFormat: typeof LOG_FORMATS[number];
   rootless: typeof ROOTLESS[number];
   systemdCgroup: boolean;
+  /** Leave the sandbox process without its seccomp filter. */
+  disableSeccomp: boolean;
   /** Make and enter no control group; limits of resources are then not applied. */
   ignoreCgroups: boolean;
 }

@@ -5,6 +5,7 @@ import type { Bundle } from "../../container/bundle.ts";
 import { type Entered, removeCgroup } from "../../container/cgroups.ts";
 import { listenIn } from "../../container/control/client.ts";
 import { RunscError } from "../../container/error.ts";
+import { holdDirectory, holdParent } from "../../container/held_path.ts";
 import { runLateHooks } from "../../container/hooks.ts";
 import {
   ContainerLock,
@@ -110,9 +111,13 @@ async function runHere(launch: Launch, bundle: Bundle, keep: boolean): Promise<n
   const state = newState(id, bundle, Deno.pid, {});
   let group: Entered | null = null;
   let started = false;
+  // The sandbox leaves the host's mounts behind; what is to be removed in the end must stay within reach.
+  const held: string[] = [];
+  const root = keep ? config.root : holdDirectory(config.root);
   try {
     group = enterGroup(launch, bundle, true);
     state.cgroups = group.directories;
+    for (const path of new Set(Object.values(group.directories))) held.push(holdParent(path));
     const control = listenIn(directoryOf(config.root, id));
     const { path, rootfs, spec } = bundle;
     const status = await runSandbox(spec, config, {
@@ -144,15 +149,16 @@ async function runHere(launch: Launch, bundle: Bundle, keep: boolean): Promise<n
     libc.close(control);
     group.leave();
     if (!keep) {
-      using _lock = ContainerLock.take(config.root, id);
-      removeContainer(config.root, state, log);
+      using _lock = ContainerLock.take(root, id);
+      removeCgroup(held);
+      removeDirectory(root, id);
     }
     return status;
   } catch (error) {
     if (!started) {
       await group?.entered.catch(() => {});
       group?.leave();
-      removeCgroup(state.cgroups);
+      removeCgroup(Object.values(state.cgroups));
       removeDirectory(config.root, id);
     }
     throw error;
