@@ -87,20 +87,32 @@ const image = new NativeImage("runsc-threads")
   .code(emitHandler);
 image.data(THREADS + 8 * MAX_THREADS);
 
-/** Ids of the other threads of this process. */
-function otherThreads(self: number): number[] {
+/** Ids of the other threads of this process; with `skipBlocked`, of those that signals reach. */
+function otherThreads(self: number, skipBlocked: boolean): number[] {
   const found: number[] = [];
   for (const { name } of Deno.readDirSync("/proc/self/task")) {
-    if (Number(name) !== self) found.push(Number(name));
+    if (Number(name) === self || (skipBlocked && blocksSignal(name))) continue;
+    found.push(Number(name));
   }
   return found;
 }
 
+function blocksSignal(tid: string): boolean {
+  try {
+    const status = Deno.readTextFileSync(`/proc/self/task/${tid}/status`);
+    const mask = /^SigBlk:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
+    return (BigInt(`0x${mask}`) >> BigInt(SIGNAL - 1) & 1n) === 1n;
+  } catch {
+    // It ended meanwhile.
+    return true;
+  }
+}
+
 /**
  * Has every thread but this one make the system calls, and waits for that. 0, or a negative errno: the failure of a call
- * that must not fail, or -ETIMEDOUT.
+ * that must not fail, or -ETIMEDOUT. With `skipBlocked` threads are left out that block all signals.
  */
-export function onOtherThreads(program: SyscallProgram): number {
+export function onOtherThreads(program: SyscallProgram, skipBlocked = false): number {
   const addresses = new Uint8Array(24);
   image.load().thread_addresses(addresses);
   const [handler, restorer, data] = new BigUint64Array(addresses.buffer);
@@ -123,7 +135,7 @@ export function onOtherThreads(program: SyscallProgram): number {
     const before = Atomics.load(done, 0);
     const finished = new Set<number>();
     for (let i = 0; i < before; i++) finished.add(Number(words[THREADS / 8 + i]));
-    const missing = otherThreads(self).filter((tid) => !finished.has(tid));
+    const missing = otherThreads(self, skipBlocked).filter((tid) => !finished.has(tid));
     if (missing.length === 0) {
       r = Number(BigInt.asIntN(64, words[FAILURE / 8]));
       break;

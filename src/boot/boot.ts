@@ -139,7 +139,8 @@ async function runContainer(
   options.onStarted?.();
   const status = await waitForInit(container, loop, init, () => {
     const keepNetwork = network !== null || config.network === "host";
-    isolateProcess({ hasRoot, keepNetwork, log: options.log });
+    const hasProcessors = kernel.platform.name === "kvm";
+    isolateProcess({ hasRoot, keepNetwork, hasProcessors, log: options.log });
     confine(container, config);
   });
   control?.finish(status);

@@ -41,11 +41,15 @@ export interface IsolationOptions {
   hasRoot: boolean;
   /** The network of this process is the container's, or shall stay the host's. */
   keepNetwork: boolean;
+  /** Some threads run processors of a virtual machine and nothing else: they take no signals. */
+  hasProcessors: boolean;
   log: Log;
 }
 
 /** Takes all of it away; throws a RunscError where capabilities stay. Without the rights to it, namespaces stay. */
-export function isolateProcess({ hasRoot, keepNetwork, log }: IsolationOptions): void {
+export function isolateProcess(
+  { hasRoot, keepNetwork, hasProcessors, log }: IsolationOptions,
+): void {
   const flags = CLONE_NEWIPC | CLONE_NEWUTS | (keepNetwork ? 0 : CLONE_NEWNET);
   // Run from source, the program has modules that it may still have to load.
   const newRoot = !hasRoot && storedCode("stub") !== null;
@@ -62,7 +66,7 @@ export function isolateProcess({ hasRoot, keepNetwork, log }: IsolationOptions):
     program.add(SYS.setns, pidfd, mounts | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET);
   }
   program.add(SYS.capset, header, sets);
-  let r = onOtherThreads(program);
+  let r = onOtherThreads(program, hasProcessors);
   if (pidfd >= 0) libc.close(pidfd);
   if (r === 0) r = libc.capset(header, sets);
   if (r < 0) {
