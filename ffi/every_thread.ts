@@ -6,7 +6,6 @@
 import {
   type Assembler,
   eax,
-  edi,
   edx,
   esi,
   imm,
