@@ -149,6 +149,8 @@ export class Task {
   readonly futex: FutexWaiter = new FutexWaiter(this);
   /** The parent that waits for this child of vfork to exec or exit. */
   vforkParent: Task | null = null;
+  /** The session keyring (keyrings(7)), or null. */
+  sessionKeyring: object | null = null;
   /** What semop(2) takes back when it ends; null if nothing. */
   semUndo: UndoList | null = null;
   /** PR_SET_PDEATHSIG. */

@@ -259,6 +259,7 @@ function inherit(t: Task, child: Task, flags: number): void {
     child.altStackFlags = t.altStackFlags;
   }
   if ((flags & CLONE_SYSVSEM) !== 0) child.semUndo = (t.semUndo ??= new UndoList()).retain();
+  child.sessionKeyring = t.sessionKeyring;
   child.timerSlack = t.timerSlack;
   child.personality = t.personality;
   child.memoryPolicy = t.memoryPolicy;

@@ -4,6 +4,7 @@ import {
   EBADF,
   EFAULT,
   EINVAL,
+  ENOTDIR,
   EOVERFLOW,
   EPERM,
   ERESTARTSYS,
@@ -11,6 +12,7 @@ import {
 } from "../../abi/errno.ts";
 import { CAP_LEASE, CAP_SYS_RESOURCE } from "../../abi/capability.ts";
 import {
+  DN_MULTISHOT,
   F_ADD_SEALS,
   F_CREATED_QUERY,
   F_DUPFD,
@@ -65,7 +67,7 @@ import {
 import { readI64, write64 } from "../../abi/int64.ts";
 import { RLIMIT_NOFILE } from "../../abi/resource.ts";
 import { PipeFile } from "../fs/pipe/pipe_file.ts";
-import { AsyncNotice } from "../kernel/file_signals.ts";
+import { AsyncNotice, DirectoryNotice } from "../kernel/file_signals.ts";
 import type { Task } from "../kernel/task.ts";
 import { type File, FileOwner } from "../vfs/file.ts";
 import { LOCK_TO_END, type LockOwner, LockState } from "../vfs/locks.ts";
@@ -133,7 +135,7 @@ export function sys_fcntl(t: Task): number {
     case F_GETLEASE:
       return F_UNLCK;
     case F_NOTIFY:
-      return -EINVAL;
+      return watchDirectory(t, file, fd, arg >>> 0);
     case F_SETPIPE_SZ:
     case F_GETPIPE_SZ:
       return pipeSize(t, file, cmd, arg);
@@ -171,6 +173,24 @@ function setFlags(t: Task, file: File, fd: number, flags: number): number {
   const r = file.setFlags(t, (file.flags & ~SETFL_FLAGS) | (flags & SETFL_FLAGS));
   if (r === 0) followAsync(file, fd);
   return r;
+}
+
+/** F_NOTIFY: signals for what happens in a directory; 0 ends them. */
+function watchDirectory(t: Task, file: File, fd: number, wanted: number): number {
+  if (!file.inode.isDir) return -ENOTDIR;
+  if ((wanted & ~DN_MULTISHOT) === 0) {
+    file.owner?.watchNothing();
+    return 0;
+  }
+  if (file.owner === null || file.owner.pid === null) {
+    const r = own(t, file, F_OWNER_PID, t.group.tgid);
+    if (r < 0) return r;
+  }
+  const owner = file.owner!;
+  const old = owner.directory instanceof DirectoryNotice ? owner.directory.wanted : 0;
+  owner.watchNothing();
+  owner.directory = new DirectoryNotice(file.inode, owner, fd, (wanted | old) >>> 0);
+  return 0;
 }
 
 /** Starts or ends the signals of a description by its O_ASYNC flag. */

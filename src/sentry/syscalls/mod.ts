@@ -14,6 +14,7 @@ import * as io from "./io.ts";
 import * as ioctl from "./ioctl.ts";
 import * as ipc from "./ipc.ts";
 import * as jobControl from "./job_control.ts";
+import * as keys from "./keys.ts";
 import * as limits from "./limits.ts";
 import * as membarrier from "./membarrier.ts";
 import * as memfd from "./memfd.ts";
@@ -59,6 +60,7 @@ export const handlers: readonly (SyscallHandler | undefined)[] = bindHandlers({
   ioctl,
   ipc,
   jobControl,
+  keys,
   limits,
   membarrier,
   memfd,

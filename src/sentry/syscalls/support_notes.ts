@@ -11,7 +11,7 @@ export type SupportNotes = { readonly [name in SyscallName]?: string };
 export const PARTIAL: SupportNotes = {
   clone: "A new time namespace can not be shared with other memory.",
   exit_group: "No core file is written; the status says that one would be.",
-  fcntl: "Leases (F_SETLEASE) and watching of directories (F_NOTIFY) are refused.",
+  fcntl: "Leases (F_SETLEASE) are refused.",
   getsockopt: "Options that need a netfilter or driver interface are refused.",
   ioprio_set: "Kept and reported, without effect.",
   lseek: "Space that fallocate reserved counts as data for SEEK_DATA.",
@@ -38,7 +38,6 @@ export const PARTIAL: SupportNotes = {
 
 const DROPPED = "Linux itself no longer has it, or never had.";
 const NO_SEGMENTS = "Linux does not have it for 64-bit programs either.";
-const NO_KEYS = "There is no key store.";
 const NO_LSM = "The sandbox has no security modules of its own.";
 
 /** Why a system call is answered with ENOSYS. */
@@ -62,9 +61,6 @@ export const ABSENT: SupportNotes = {
   get_thread_area: NO_SEGMENTS,
   modify_ldt: "Segments of 16-bit and 32-bit programs are not supported.",
   uretprobe: "Only the kernel's own probes call it.",
-  add_key: NO_KEYS,
-  request_key: NO_KEYS,
-  keyctl: NO_KEYS,
   landlock_create_ruleset: NO_LSM,
   landlock_add_rule: NO_LSM,
   landlock_restrict_self: NO_LSM,

@@ -45,6 +45,8 @@ export class FileOwner {
   signal: number;
   /** Sends the signals while O_ASYNC is on, or null. */
   notice: Waiter | null;
+  /** Watches a directory (F_NOTIFY), or null. */
+  directory: { end(): void } | null;
 
   constructor(type: number) {
     this.type = type;
@@ -54,9 +56,17 @@ export class FileOwner {
     this.euid = 0;
     this.signal = 0;
     this.notice = null;
+    this.directory = null;
   }
 
-  /** Sends no more signals. */
+  /** F_NOTIFY is over. */
+  watchNothing(): void {
+    const directory = this.directory;
+    this.directory = null;
+    if (directory !== null) directory.end();
+  }
+
+  /** Sends no more signals for readiness. */
   stop(): void {
     const notice = this.notice;
     this.notice = null;
@@ -139,7 +149,10 @@ export abstract class File {
     if (--this.refs === 0) {
       this.inode.locks?.dropFile(this);
       if (this.watchers !== null) this.dropWatchers();
-      if (this.owner !== null) this.owner.stop();
+      if (this.owner !== null) {
+        this.owner.stop();
+        this.owner.watchNothing();
+      }
       this.release();
       this.path.put();
     }
