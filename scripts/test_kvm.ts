@@ -62,7 +62,7 @@ cd /tmp
   if (values.script !== undefined) return environment + Deno.readTextFileSync(values.script);
   const runs = platforms.map((p) =>
     `echo "@@ platform ${p}"
-timeout -k 1 ${PLATFORM_LIMIT} /work/runsc --debug --platform ${p} do -- bash /work/${NATIVE}.sh 2>&1
+timeout -k 1 ${PLATFORM_LIMIT} /work/runsc --debug --platform ${p} do -- bash /work/${p}.sh 2>&1
 echo "@@ done $? $SECONDS"`
   );
   return `${environment}
