@@ -90,7 +90,9 @@ function emitSystemCall(a: Assembler): void {
   a.mov(ebx, eax).cmp(eax, imm(255)).ja("no_answer");
   a.movzx(ebx, byte(mem({ base: rbx, disp: L.V_TABLE, seg: "gs" })));
   a.test(ebx, ebx).je("no_answer");
-  a.add(rbx, gs(L.V_SLOT)).mov(eax, mem(rbx, S.S_ANSWERS - 4));
+  a.add(rbx, gs(L.V_SLOT)).mov(ebx, mem(rbx, S.S_ANSWERS - 4));
+  // All ones are no answer. The flags are in R11.
+  a.cmp(ebx, imm(-1)).je("no_answer").mov(eax, ebx);
   a.mov(rbx, gs(L.V_TMP)).swapgs().sysretq();
 
   a.label("no_answer");

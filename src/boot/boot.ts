@@ -116,6 +116,10 @@ async function runContainer(
     : null;
   const container = new Container(kernel, poller, spec, options);
   container.network = network;
+  const profile = spec.linux?.seccomp;
+  if (profile !== undefined) {
+    container.seccomp = (await import("./seccomp_profile.ts")).seccompOf(profile);
+  }
   const { relay } = container;
   const forwarding = new SignalForwarding(poller, relay === null ? null : () => relay.resize());
   const traceSwitch = trace === null ? null : new TraceSwitch(trace);

@@ -13,8 +13,9 @@ import {
   NsProxy,
   TimeNamespace,
 } from "../sentry/kernel/namespaces.ts";
+import { publishAnswers } from "../sentry/kernel/answers.ts";
 import { startProcess } from "../sentry/kernel/process_start.ts";
-import type { Task } from "../sentry/kernel/task.ts";
+import type { SeccompState, Task } from "../sentry/kernel/task.ts";
 import type { ExitWatcher, ThreadGroup } from "../sentry/kernel/thread_group.ts";
 import { PlainContext } from "../sentry/vfs/context.ts";
 import type { FdTable } from "../sentry/vfs/fd_table.ts";
@@ -63,6 +64,8 @@ export class Container {
   readonly #sysctls: Sysctls;
   /** Null until it has started. */
   init: ThreadGroup | null = null;
+  /** What the specification's profile says to system calls; null without one. */
+  seccomp: SeccompState | null = null;
   network: ContainerNetwork | null = null;
 
   /** Builds everything up to the first process. */
@@ -188,6 +191,10 @@ export class Container {
       });
     }
     started.group.oomScoreAdj = process.oomScoreAdj ?? 0;
+    if (this.seccomp !== null) {
+      started.seccomp = this.seccomp;
+      publishAnswers(started);
+    }
     return started.group;
   }
 }

@@ -59,7 +59,7 @@ export function openBundle({ id, bundle: directory, log }: Launch): Bundle {
   const bundle = loadBundle(directory);
   const { spec } = bundle;
   const ignored: string[] = [];
-  if (spec.linux?.seccomp !== undefined) ignored.push("linux.seccomp");
+  if (spec.linux?.seccomp?.listenerPath !== undefined) ignored.push("linux.seccomp.listenerPath");
   if ((spec.linux?.uidMappings ?? []).length > 0) ignored.push("linux.uidMappings");
   if (spec.linux?.intelRdt !== undefined) ignored.push("linux.intelRdt");
   if (spec.process.scheduler !== undefined) ignored.push("process.scheduler");

@@ -6,6 +6,21 @@ import { SPEC_VERSION } from "../../container/spec_version.ts";
 import type { Invocation } from "../command.ts";
 import { VERSION } from "../version.ts";
 
+const SECCOMP_ACTIONS = [
+  "KILL",
+  "KILL_PROCESS",
+  "KILL_THREAD",
+  "TRAP",
+  "ERRNO",
+  "TRACE",
+  "ALLOW",
+  "LOG",
+]
+  .map((name) => `SCMP_ACT_${name}`);
+const SECCOMP_OPERATORS = ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"]
+  .map((name) => `SCMP_CMP_${name}`);
+const SECCOMP_FLAGS = ["TSYNC", "LOG", "SPEC_ALLOW"].map((name) => `SECCOMP_FILTER_FLAG_${name}`);
+
 /**
  * The command `features`: prints what this runtime supports.
  * https://github.com/opencontainers/runtime-spec/blob/main/features.md
@@ -31,7 +46,14 @@ export function runFeatures(_: Invocation<Record<string, never>>): Promise<numbe
       namespaces: [...NAMESPACES],
       capabilities,
       cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: false },
-      seccomp: { enabled: false },
+      seccomp: {
+        enabled: true,
+        actions: SECCOMP_ACTIONS,
+        operators: SECCOMP_OPERATORS,
+        archs: ["SCMP_ARCH_X86_64"],
+        knownFlags: SECCOMP_FLAGS,
+        supportedFlags: SECCOMP_FLAGS,
+      },
       apparmor: { enabled: false },
       selinux: { enabled: false },
       intelRdt: { enabled: false },

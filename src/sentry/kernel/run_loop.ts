@@ -10,7 +10,7 @@ import type { HostPoller } from "./host_poller.ts";
 import type { Kernel } from "./kernel.ts";
 import { passBarriers } from "./membarrier.ts";
 import { SigInfo } from "./signal_set.ts";
-import { type SyscallHandler, type Task, TaskState } from "./task.ts";
+import { SECCOMP_PASS, type SyscallHandler, type Task, TaskState } from "./task.ts";
 import { sendToGroup } from "./task_signals.ts";
 import { BLOCKED, EXITED, NO_RETURN } from "./wait.ts";
 
@@ -167,6 +167,13 @@ export class RunLoop {
         t.sysno = c.sysno;
         c.copyArgs(t.args);
         if (this.#trace !== null) this.#trace.enter(t);
+        if (t.seccomp !== null) {
+          const r = t.seccomp.check(t);
+          if (r !== SECCOMP_PASS) {
+            this.#finish(t, r);
+            return;
+          }
+        }
         this.#call(t);
         return;
       case Stop.Fault:
@@ -198,6 +205,10 @@ export class RunLoop {
       this.#kernel.platform.park(t.ctx);
       return;
     }
+    this.#finish(t, r);
+  }
+
+  #finish(t: Task, r: number): void {
     if (this.#trace !== null) this.#trace.exit(t, r);
     if (r === EXITED) return;
     if (t.signalPending || isRestart(r)) {

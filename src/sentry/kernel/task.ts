@@ -89,6 +89,17 @@ class TaskTimer extends Timer {
   }
 }
 
+/** What {@link SeccompState.check} returns for a system call that is to be carried out. */
+export const SECCOMP_PASS = -0x40000010;
+
+/** The seccomp mode of a task (seccomp(2)), which has the say over its system calls. */
+export interface SeccompState {
+  readonly mode: number;
+  readonly filters: readonly { readonly length: number }[];
+  /** SECCOMP_PASS, or the result of the system call, which is then not carried out. */
+  check(t: Task): number;
+}
+
 /** What the run loop does with a task that is no thread, when it was woken. */
 export interface Worker {
   proceed(): void;
@@ -153,6 +164,8 @@ export class Task {
   sessionKeyring: object | null = null;
   /** What semop(2) takes back when it ends; null if nothing. */
   semUndo: UndoList | null = null;
+  /** Its seccomp mode; null for none. The platform's own answers are off as long as there is one. */
+  seccomp: SeccompState | null = null;
   /** PR_SET_PDEATHSIG. */
   parentDeathSignal = 0;
   /** Set by exit: what wait4 would report for this thread. */

@@ -260,6 +260,7 @@ function inherit(t: Task, child: Task, flags: number): void {
   }
   if ((flags & CLONE_SYSVSEM) !== 0) child.semUndo = (t.semUndo ??= new UndoList()).retain();
   child.sessionKeyring = t.sessionKeyring;
+  child.seccomp = t.seccomp;
   child.timerSlack = t.timerSlack;
   child.personality = t.personality;
   child.memoryPolicy = t.memoryPolicy;

@@ -34,6 +34,7 @@ import * as prctl from "./prctl.ts";
 import * as process from "./process.ts";
 import * as rw from "./rw.ts";
 import * as sched from "./sched.ts";
+import * as seccomp from "./seccomp.ts";
 import * as signal from "./signal.ts";
 import * as socket from "./socket.ts";
 import * as stat from "./stat.ts";
@@ -80,6 +81,7 @@ export const handlers: readonly (SyscallHandler | undefined)[] = bindHandlers({
   process,
   rw,
   sched,
+  seccomp,
   signal,
   socket,
   stat,

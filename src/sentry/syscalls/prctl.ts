@@ -11,6 +11,7 @@ import { CapabilitySet } from "../kernel/credentials.ts";
 import { commitCreds } from "../kernel/task_creds.ts";
 import type { Task } from "../kernel/task.ts";
 import type { ThreadGroup } from "../kernel/thread_group.ts";
+import { setSeccomp } from "./seccomp.ts";
 
 const COMM_SIZE = 16;
 const SECURE_ALL_BITS = 0xff;
@@ -103,6 +104,10 @@ export function sys_prctl(t: Task): number {
       return 0;
     case P.PR_SET_PTRACER:
       return 0;
+    case P.PR_GET_SECCOMP:
+      return t.seccomp?.mode ?? P.SECCOMP_MODE_DISABLED;
+    case P.PR_SET_SECCOMP:
+      return setSeccomp(t);
     case P.PR_GET_IO_FLUSHER:
       return 0;
     case P.PR_GET_SPECULATION_CTRL:

@@ -54,7 +54,9 @@ export function taskStatus(task: Task, ctx: VfsContext, ns: PidNamespace): strin
     `CapInh:\t${caps(creds.inheritable)}\nCapPrm:\t${caps(creds.permitted)}\n` +
     `CapEff:\t${caps(creds.effective)}\nCapBnd:\t${caps(creds.bounding)}\n` +
     `CapAmb:\t${caps(creds.ambient)}\n` +
-    `NoNewPrivs:\t${creds.noNewPrivs ? 1 : 0}\nSeccomp:\t0\nSeccomp_filters:\t0\n` +
+    `NoNewPrivs:\t${creds.noNewPrivs ? 1 : 0}\n` +
+    `Seccomp:\t${task.seccomp?.mode ?? 0}\n` +
+    `Seccomp_filters:\t${task.seccomp?.filters.length ?? 0}\n` +
     `Speculation_Store_Bypass:\tnot vulnerable\n` +
     `SpeculationIndirectBranch:\tnot affected\n` +
     `Cpus_allowed:\t${cpuMask(task.affinity, cpus)}\n` +

@@ -241,11 +241,20 @@ export class PatchTable {
     let p = this.#offset(image, code);
     const answer = ANSWERS.get(nr);
     if (answer !== undefined) {
-      p = put(m, p, 0x65, 0x8b, 0x04, 0x25); // mov %gs:answer, %eax
-      put32(m, p, L.S_ANSWERS + answer);
-      p = put(m, p + 4, 0x48, 0xb9); // movabs $after, %rcx
+      // No flags change: a system call keeps them.
+      p = put(m, p, 0x49, 0xbb); // movabs $after, %r11
       put64(m, p, after);
-      put(m, p + 8, 0xff, 0xe1); // jmp *%rcx
+      p = put(m, p + 8, 0x65, 0x8b, 0x0c, 0x25); // mov %gs:answer, %ecx
+      put32(m, p, L.S_ANSWERS + answer);
+      p = put(m, p + 4, 0x8d, 0x49, 0x01); // lea 1(%rcx), %ecx
+      p = put(m, p, 0x67, 0xe3, 0x06); // jecxz ask, where there is no answer (all ones)
+      p = put(m, p, 0x8d, 0x41, 0xff); // lea -1(%rcx), %eax
+      p = put(m, p, 0x41, 0xff, 0xe3); // jmp *%r11
+      p = put(m, p, 0xb8); // ask: mov $nr, %eax
+      put32(m, p, nr);
+      p = put(m, p + 4, 0x4c, 0x89, 0xd9); // mov %r11, %rcx
+      p = put(m, p, 0xff, 0x24, 0x25); // jmp *common
+      put32(m, p, L.PATCH_TABLE_COMMON);
       return;
     }
     p = put(m, p, 0xb8); // mov $nr, %eax
