@@ -51,6 +51,9 @@ export interface ContainerNetwork {
   join(container: Container): void;
 }
 
+/** personality(2): uname(2) tells of a 32-bit machine. */
+const PER_LINUX32 = 8;
+
 /** A container. */
 export class Container {
   readonly kernel: Kernel;
@@ -76,15 +79,16 @@ export class Container {
     this.options = options;
     this.relay = this.#openConsole();
     this.ns = buildMounts(kernel, spec, options);
+    const time = new TimeNamespace(kernel.userNs);
     this.nsproxy = new NsProxy(
       kernel.uts,
       kernel.ipc,
       this.ns,
       new NetNamespace(kernel.userNs),
       new CgroupNamespace(kernel.userNs),
-      new TimeNamespace(kernel.userNs),
+      time,
       kernel.tasks,
-      new TimeNamespace(kernel.userNs),
+      time,
     );
     const root = this.rootContext();
     this.#sysctls = new Sysctls(root, spec.linux?.sysctl);
@@ -190,6 +194,10 @@ export class Container {
         why: `${errnoText(-started)} (${errnoName(-started)})`,
       });
     }
+    const { leader } = started.group;
+    if (this.spec.linux?.personality?.domain === "LINUX32") leader.personality = PER_LINUX32;
+    const { scheduler } = process;
+    if (scheduler !== undefined) leader.nice = scheduler.nice ?? 0;
     started.group.oomScoreAdj = process.oomScoreAdj ?? 0;
     if (this.seccomp !== null) {
       started.seccomp = this.seccomp;

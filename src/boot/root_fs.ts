@@ -10,6 +10,7 @@ import {
   MS_NODIRATIME,
   MS_NOEXEC,
   MS_NOSUID,
+  MS_NOSYMFOLLOW,
   MS_PRIVATE,
   MS_RDONLY,
   MS_REC,
@@ -21,7 +22,7 @@ import {
   MS_UNBINDABLE,
 } from "../abi/mount.ts";
 import type { BootOptions } from "../container/config.ts";
-import { RunscError } from "../container/error.ts";
+import { RunscError, shorten } from "../container/error.ts";
 import type { ContainerSpec, OciMount } from "../container/oci_spec.ts";
 import { populateDev } from "../sentry/fs/dev/devices.ts";
 import { openHostTree } from "../sentry/fs/hostfs/host_tree.ts";
@@ -47,6 +48,7 @@ const FLAG_OPTIONS: ReadonlyMap<string, readonly [set: number, clear: number]> =
   ["nodev", [MS_NODEV, 0]],
   ["nodiratime", [MS_NODIRATIME, 0]],
   ["noexec", [MS_NOEXEC, 0]],
+  ["nosymfollow", [MS_NOSYMFOLLOW, 0]],
   ["norelatime", [0, MS_RELATIME]],
   ["nostrictatime", [0, MS_STRICTATIME]],
   ["nosuid", [MS_NOSUID, 0]],
@@ -57,7 +59,6 @@ const FLAG_OPTIONS: ReadonlyMap<string, readonly [set: number, clear: number]> =
   ["strictatime", [MS_STRICTATIME, 0]],
   ["suid", [0, MS_NOSUID]],
   ["sync", [MS_SYNCHRONOUS, 0]],
-  ["tmpcopyup", [0, 0]],
 ]);
 
 /** Mount options that say how a mount shares what is mounted beneath it. */
@@ -101,6 +102,8 @@ export function buildMounts(
   const ctx = new PlainContext(kernel, kernel.rootCreds, rootContext(ns, 0));
   for (const mount of spec.mounts ?? []) mountOne(kernel, ctx, mount, options);
   if (readOnly) ns.root.flags |= MS_RDONLY;
+  const sharing = PROPAGATION_OPTIONS.get(spec.linux?.rootfsPropagation ?? "");
+  if (sharing !== undefined) vfs.mount(ctx, "", "/", "", sharing, "");
   return ns;
 }
 
@@ -116,6 +119,13 @@ function mountOne(kernel: Kernel, ctx: PlainContext, mount: OciMount, options: B
     if (sharing !== undefined) propagation = sharing;
     else if (flag !== undefined) flags = (flags | flag[0]) & ~flag[1];
     else data.push(option);
+  }
+  refuseMappings(mount);
+  const warn = (option: string, why: string) =>
+    options.log.warning(`mount option ${option} of ${mount.destination} is left out: ${why}`);
+  if (data.includes("tmpcopyup")) {
+    data.splice(data.indexOf("tmpcopyup"), 1);
+    warn("tmpcopyup", "nothing is copied");
   }
   const bind = (flags & MS_BIND) !== 0 || mount.type === "bind";
   const fail = (r: number) => {
@@ -135,6 +145,7 @@ function mountOne(kernel: Kernel, ctx: PlainContext, mount: OciMount, options: B
     }
     const r = mountAt(vfs, ctx, fs, target, utf8ToByteString(path), flags & ~(MS_BIND | MS_REC));
     if (r !== 0) fail(r);
+    for (const option of data) warn(shorten(option), "a bind mount has no such option");
     // Within the sandbox: it has no part in what the host mounts later.
     if (propagation !== 0) vfs.mount(ctx, "", target, "", propagation, "");
     return;
@@ -155,6 +166,18 @@ function mountOne(kernel: Kernel, ctx: PlainContext, mount: OciMount, options: B
     const made = populateDev(ctx, dev);
     if (made !== 0) fail(made);
   }
+}
+
+/** Files whose owners are to be translated can not be had; with the wrong owners they would be worse than none. */
+function refuseMappings(mount: OciMount): void {
+  const option = mount.options?.find((each) => each === "idmap" || each === "ridmap");
+  const mapped = (mount.uidMappings ?? []).length + (mount.gidMappings ?? []).length > 0;
+  if (option === undefined && !mapped) return;
+  throw new RunscError({
+    what: "cannot mount",
+    on: mount.destination,
+    why: `id-mapped mounts are not supported (${option ?? "uidMappings, gidMappings"})`,
+  });
 }
 
 /** An absolute path without empty, `.` and `..` parts; links in it are the container's own. */

@@ -3,7 +3,7 @@
 import * as libc from "../../ffi/libc.ts";
 import { errnoText } from "../abi/errno.ts";
 import { sendPacket } from "../container/control/channel.ts";
-import { RunscError } from "../container/error.ts";
+import { RunscError, shorten } from "../container/error.ts";
 
 const O_RDWR_NOCTTY_CLOEXEC = 0x80102;
 const TIOCSPTLCK = 0x40045431;
@@ -35,7 +35,11 @@ export function openPty(size?: { height: number; width: number }): Pty {
 /** Sends a terminal's master to the unix socket at a path. */
 export function sendConsole(path: string, master: number): void {
   const fail = (r: number) => {
-    throw new RunscError({ what: "cannot use console socket", on: path, why: errnoText(-r) });
+    throw new RunscError({
+      what: "cannot use console socket",
+      on: shorten(path),
+      why: errnoText(-r),
+    });
   };
   // By way of a descriptor, for paths longer than an address of a socket may be.
   const at = libc.open(libc.cstr(path), O_PATH_CLOEXEC, 0);

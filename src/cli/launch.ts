@@ -9,6 +9,7 @@ import { encodeBytes } from "../container/byte_string.ts";
 import { enterCgroup, type Entered, removeCgroup } from "../container/cgroups.ts";
 import { checkContainerId } from "../container/container_id.ts";
 import type { SandboxConfig } from "../container/config.ts";
+import type { ContainerSpec } from "../container/oci_spec.ts";
 import { receivePacket, sendPacket } from "../container/control/channel.ts";
 import { listenIn } from "../container/control/client.ts";
 import { reasonOf, RunscError, shorten } from "../container/error.ts";
@@ -53,17 +54,32 @@ export function descriptorCount(text: string): number {
   throw new RunscError({ what: "flag --preserve-fds must be a number, not", on });
 }
 
+/** Members of a specification that mean nothing in the sandbox, or what it does not do. */
+function notCarriedOut({ process, linux }: ContainerSpec): string[] {
+  const ignored: string[] = [];
+  const note = (name: string, given: boolean) => given && ignored.push(name);
+  const policy = process.scheduler?.policy ?? "SCHED_OTHER";
+  note("linux.seccomp.listenerPath", linux?.seccomp?.listenerPath !== undefined);
+  note("linux.uidMappings", (linux?.uidMappings ?? []).length > 0);
+  note("linux.gidMappings", (linux?.gidMappings ?? []).length > 0);
+  note("linux.timeOffsets", Object.keys(linux?.timeOffsets ?? {}).length > 0);
+  note("linux.intelRdt", linux?.intelRdt !== undefined);
+  note("linux.netDevices", linux?.netDevices !== undefined);
+  note("linux.memoryPolicy", linux?.memoryPolicy !== undefined);
+  note("linux.mountLabel", (linux?.mountLabel ?? "") !== "");
+  note(`process.scheduler.policy ${policy}`, policy !== "SCHED_OTHER" && policy !== "SCHED_BATCH");
+  note("process.ioPriority", process.ioPriority !== undefined);
+  note("process.apparmorProfile", (process.apparmorProfile ?? "") !== "");
+  note("process.selinuxLabel", (process.selinuxLabel ?? "") !== "");
+  return ignored;
+}
+
 /** Reads the bundle and tells what of it the sandbox does not carry out. */
 export function openBundle({ id, bundle: directory, log }: Launch): Bundle {
   checkContainerId(id);
   const bundle = loadBundle(directory);
   const { spec } = bundle;
-  const ignored: string[] = [];
-  if (spec.linux?.seccomp?.listenerPath !== undefined) ignored.push("linux.seccomp.listenerPath");
-  if ((spec.linux?.uidMappings ?? []).length > 0) ignored.push("linux.uidMappings");
-  if (spec.linux?.intelRdt !== undefined) ignored.push("linux.intelRdt");
-  if (spec.process.scheduler !== undefined) ignored.push("process.scheduler");
-  if (spec.process.ioPriority !== undefined) ignored.push("process.ioPriority");
+  const ignored = notCarriedOut(spec);
   if (ignored.length > 0) log.warning(`not carried out by the sandbox: ${ignored.join(", ")}`);
   if ((spec.hooks?.startContainer ?? []).length > 0) {
     const why = "hooks are not run inside of the sandbox";

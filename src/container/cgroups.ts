@@ -11,6 +11,7 @@ import { cstr } from "../../ffi/syscall.ts";
 import { ENOENT } from "../abi/errno.ts";
 import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_WRONLY } from "../abi/fcntl.ts";
 import { reasonOf, RunscError } from "./error.ts";
+import { notOnHost, settingsOf } from "./cgroup_settings.ts";
 import { holdDirectory } from "./held_path.ts";
 import type { OciLinux } from "./oci_spec.ts";
 
@@ -35,6 +36,9 @@ const WANTED = [
   "freezer",
   "devices",
   "hugetlb",
+  "net_cls",
+  "net_prio",
+  "rdma",
 ];
 
 /** Hierarchies that the host has mounted, with the group of this process. */
@@ -210,14 +214,27 @@ export function applyResources(
 ): void {
   if (resources === undefined) return;
   const unified = directories.unified;
-  for (const [controller, file, value] of settingsOf(resources, unified !== undefined)) {
+  const later: [path: string, value: string][] = [];
+  for (const setting of settingsOf(resources, unified !== undefined)) {
+    const { controller, otherwise } = setting;
+    let { file, value } = setting;
     const directory = unified ?? directories[controller];
     if (directory === undefined) {
       warn(`the host has no ${controller} controller: ${file} is not set`);
       continue;
     }
-    write(`${directory}/${file}`, value);
+    if (otherwise !== null && !exists(`${directory}/${file}`)) ({ file, value } = otherwise);
+    const path = `${directory}/${file}`;
+    if (file === "memory.limit_in_bytes") {
+      // More than memory and swap together may have is refused, until that is raised, too.
+      try {
+        write(path, value);
+      } catch {
+        later.push([path, value]);
+      }
+    } else write(path, value);
   }
+  for (const [path, value] of later) write(path, value);
   for (const [file, value] of Object.entries(resources.unified ?? {})) {
     if (unified === undefined) {
       throw new RunscError({ what: "cannot set", on: file, why: "the host has no cgroup v2" });
@@ -225,53 +242,17 @@ export function applyResources(
     if (file.includes("/")) throw new RunscError({ what: "invalid cgroup file", on: file });
     write(`${unified}/${file}`, value);
   }
-  const leftOut = (["blockIO", "hugepageLimits", "network", "rdma"] as const).filter((name) => {
-    const value = resources[name];
-    return value !== undefined && Object.keys(value).length > 0;
-  });
+  const leftOut = notOnHost(resources, unified !== undefined);
   if (leftOut.length > 0) warn(`limits of linux.resources that are not set: ${leftOut.join(", ")}`);
 }
 
-type Setting = [controller: string, file: string, value: string];
-
-function settingsOf(resources: Resources, v2: boolean): Setting[] {
-  const settings: Setting[] = [];
-  const add = (controller: string, file: string, value: number | string) =>
-    settings.push([controller, file, String(value)]);
-  const { memory, cpu, pids } = resources;
-  const bytes = (n: number) => n < 0 ? (v2 ? "max" : "-1") : String(n);
-  if (memory?.limit !== undefined && memory.limit !== 0) {
-    add("memory", v2 ? "memory.max" : "memory.limit_in_bytes", bytes(memory.limit));
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
   }
-  if (memory?.reservation !== undefined && memory.reservation !== 0) {
-    add("memory", v2 ? "memory.low" : "memory.soft_limit_in_bytes", bytes(memory.reservation));
-  }
-  if (memory?.swap !== undefined && memory.swap !== 0) {
-    // v1 counts memory and swap together, v2 swap alone.
-    const alone = memory.swap < 0 ? -1 : memory.swap - Math.max(memory.limit ?? 0, 0);
-    if (v2) add("memory", "memory.swap.max", bytes(alone));
-    else add("memory", "memory.memsw.limit_in_bytes", bytes(memory.swap));
-  }
-  if (cpu?.shares !== undefined && cpu.shares !== 0) {
-    const weight = Math.floor(1 + ((cpu.shares - 2) * 9999) / 262142);
-    if (v2) add("cpu", "cpu.weight", Math.max(1, weight));
-    else add("cpu", "cpu.shares", cpu.shares);
-  }
-  const period = cpu?.period === undefined || cpu.period === 0 ? 100000 : cpu.period;
-  if (v2) {
-    if (cpu?.quota !== undefined && cpu.quota !== 0) {
-      add("cpu", "cpu.max", `${cpu.quota < 0 ? "max" : cpu.quota} ${period}`);
-    }
-  } else {
-    if (cpu?.period) add("cpu", "cpu.cfs_period_us", cpu.period);
-    if (cpu?.quota) add("cpu", "cpu.cfs_quota_us", cpu.quota);
-  }
-  if (cpu?.cpus) add("cpuset", "cpuset.cpus", cpu.cpus);
-  if (cpu?.mems) add("cpuset", "cpuset.mems", cpu.mems);
-  if (pids !== undefined && pids.limit !== 0) {
-    add("pids", "pids.max", pids.limit < 0 ? "max" : pids.limit);
-  }
-  return settings;
 }
 
 /** Removes the groups of a container that ended. Processes that still end in them are waited for a little. */

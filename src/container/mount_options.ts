@@ -15,6 +15,7 @@ export const MOUNT_OPTIONS: readonly string[] = [
   "norelatime",
   "nostrictatime",
   "nosuid",
+  "nosymfollow",
   "private",
   "rbind",
   "relatime",
@@ -29,6 +30,5 @@ export const MOUNT_OPTIONS: readonly string[] = [
   "strictatime",
   "suid",
   "sync",
-  "tmpcopyup",
   "unbindable",
 ];

@@ -190,5 +190,19 @@ export const linux = object(
     const types = (value.namespaces ?? []).map((namespace) => namespace.type);
     const twice = types.findIndex((type, index) => types.indexOf(type) !== index);
     if (twice >= 0) fail(`${path}.namespaces[${twice}]`, `names ${types[twice]} a second time`);
+    for (const clock of Object.keys(value.timeOffsets ?? {})) {
+      if (clock === "monotonic" || clock === "boottime") continue;
+      fail(`${path}.timeOffsets`, "must have no members but monotonic and boottime");
+    }
+    if (Object.keys(value.timeOffsets ?? {}).length > 0 && !types.includes("time")) {
+      fail(`${path}.timeOffsets`, "needs a time namespace in linux.namespaces");
+    }
+    const mapped = (value.uidMappings ?? []).length + (value.gidMappings ?? []).length > 0;
+    if (mapped && !types.includes("user")) {
+      fail(`${path}.uidMappings`, "needs a user namespace in linux.namespaces");
+    }
+    if ((value.personality?.flags ?? []).length > 0) {
+      fail(`${path}.personality.flags`, "must be empty: there are no flags yet");
+    }
   },
 );

@@ -87,7 +87,15 @@ export const process = object(
     noNewPrivileges: optional(boolean),
     oomScoreAdj: optional(integer(-1000, 1000)),
     scheduler: optional(object({
-      policy: text(),
+      policy: oneOf([
+        "SCHED_OTHER",
+        "SCHED_FIFO",
+        "SCHED_RR",
+        "SCHED_BATCH",
+        "SCHED_ISO",
+        "SCHED_IDLE",
+        "SCHED_DEADLINE",
+      ]),
       nice: optional(integer(-20, 19)),
       priority: optional(integer(-(2 ** 31), 2 ** 31 - 1)),
       flags: optional(list(text(), 64)),
@@ -97,7 +105,7 @@ export const process = object(
     })),
     selinuxLabel: optional(text()),
     ioPriority: optional(object({
-      class: text(),
+      class: oneOf(["IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE"]),
       priority: optional(integer(0, 7)),
     })),
     user,
