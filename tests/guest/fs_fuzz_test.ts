@@ -82,3 +82,20 @@ fuzz("a host directory", async (platform, program, args, directory) => {
   });
   return outcome!;
 }, true);
+
+const OVERLAY = 'mount -t tmpfs none /mnt && cd /mnt && mkdir l u w m && cp -a "$1/." l && ' +
+  'mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m && exec "$0" "$2" "$3" "$4" /mnt/m';
+
+onPlatforms("random file operations on an overlay of a program's", async (platform) => {
+  const program = await compileC(SOURCE, ["-static"]);
+  const lower = await Deno.makeTempDir({ prefix: "runsc-fuzz-" });
+  try {
+    await runProgram([program, "1007", "300", "2", lower]);
+    const command = ["sh", "-c", OVERLAY, program, lower, "7", OPERATIONS, PROCESSES];
+    const native = await runProgram(["unshare", "--mount", ...command]);
+    const got = await sandboxed(platform, command);
+    assert.equal(got.stdout, native.stdout, got.stderr);
+  } finally {
+    await runProgram(["rm", "-rf", lower]);
+  }
+}, { needs: ["gcc", "unshare"] });

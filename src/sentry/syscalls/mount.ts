@@ -1,7 +1,11 @@
 import { EFAULT, EINVAL, ENAMETOOLONG, EOPNOTSUPP } from "../../abi/errno.ts";
 import { PATH_MAX } from "../../abi/fcntl.ts";
 import { cString } from "../kernel/bytes.ts";
+import { MS_BIND, MS_MOVE, MS_REMOUNT } from "../../abi/mount.ts";
 import type { Task } from "../kernel/task.ts";
+import { mountFamily } from "./mount_new.ts";
+
+const mountRare = mountFamily.handler("mount");
 
 /** Reads at most a page of option text; what lies beyond the end of memory does not matter. */
 function readOptions(t: Task, address: number): string | number {
@@ -14,7 +18,8 @@ function readText(t: Task, address: number): string | number {
   return address === 0 ? "" : t.mm.readString(address, PATH_MAX);
 }
 
-export function sys_mount(t: Task): number {
+/** mount(2), by types that are loaded. */
+export function mountAny(t: Task): number {
   const a = t.args;
   const source = readText(t, a[0]);
   if (typeof source === "number") return source;
@@ -25,6 +30,12 @@ export function sys_mount(t: Task): number {
   const data = readOptions(t, a[4]);
   if (typeof data === "number") return data;
   return t.kernel.vfs.mount(t, source, target, type, a[3] | 0, data);
+}
+
+export function sys_mount(t: Task): number {
+  // Other flags than these need a type, and this one is rare enough to be loaded then.
+  const plain = (t.args[3] & (MS_REMOUNT | MS_BIND | MS_MOVE)) === 0;
+  return plain && readText(t, t.args[2]) === "overlay" ? mountRare(t) : mountAny(t);
 }
 
 export function sys_umount2(t: Task): number {

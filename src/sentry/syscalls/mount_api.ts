@@ -23,6 +23,7 @@ import {
 } from "../../abi/fcntl.ts";
 import * as abi from "../../abi/mount.ts";
 import { DetachedMount, MountContext, Phase } from "../fs/mount_context.ts";
+import { createUnion } from "../fs/overlay/union_file_system.ts";
 import type { Task } from "../kernel/task.ts";
 import type { File } from "../vfs/file.ts";
 import { PathFile } from "../vfs/file.ts";
@@ -31,6 +32,7 @@ import { applyPropagation, attach, moveMount } from "../vfs/mounts.ts";
 import type { Path } from "../vfs/path.ts";
 import { copyTree } from "../vfs/propagation.ts";
 import { installNew } from "./eventfd.ts";
+import { mountAny } from "./mount.ts";
 
 const NAME_MAX = 256;
 const ATIME_MASK = abi.MOUNT_ATTR__ATIME;
@@ -75,7 +77,14 @@ function contextOf(t: Task, fd: number): MountContext | number {
   return file instanceof MountContext ? file : -EINVAL;
 }
 
+/** mount(2) of types that are loaded only now. */
+export function mount(t: Task): number {
+  t.kernel.vfs.registerFileSystem("overlay", createUnion);
+  return mountAny(t);
+}
+
 export function fsopen(t: Task): number {
+  t.kernel.vfs.registerFileSystem("overlay", createUnion);
   if (!admin(t)) return -EPERM;
   const flags = t.args[1] >>> 0;
   if ((flags & ~abi.FSOPEN_CLOEXEC) !== 0) return -EINVAL;

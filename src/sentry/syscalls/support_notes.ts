@@ -22,7 +22,7 @@ export const PARTIAL: SupportNotes = {
   mlock2: "Counted against the limit; the host may still page the memory out.",
   mlockall: "Counted against the limit; the host may still page the memory out.",
   mmap: "Huge pages are refused; a private file mapping may not show later writes to the file.",
-  mount: "Overlay can not be mounted by programs.",
+  mount: "Overlays move no directory of a lower layer (EXDEV), as without redirects on Linux.",
   openat2: "RESOLVE_CACHED does an ordinary walk.",
   seccomp: "Nobody can listen: SECCOMP_FILTER_FLAG_NEW_LISTENER is refused with EINVAL.",
   sched_setaffinity: "Kept and reported, without effect on the host.",
