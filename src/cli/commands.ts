@@ -321,6 +321,14 @@ export const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries({
     flags: COMMAND_FLAGS.spec,
     load: async () => (await import("./commands/spec.ts")).runSpec,
   }),
+  completion: command("completion", {
+    summary: "print what has a shell complete command lines",
+    usage: "bash|zsh|fish",
+    examples: ["source <(runsc completion bash)"],
+    arity: [1, 1],
+    flags: {},
+    load: async () => (await import("./commands/completion.ts")).runCompletion,
+  }),
   help: command("help", {
     summary: "explain the commands, or one of them",
     usage: "[COMMAND]",

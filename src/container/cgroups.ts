@@ -10,7 +10,7 @@ import * as libc from "../../ffi/libc.ts";
 import { cstr } from "../../ffi/syscall.ts";
 import { ENOENT } from "../abi/errno.ts";
 import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_WRONLY } from "../abi/fcntl.ts";
-import { reasonOf, RunscError } from "./error.ts";
+import { reasonOf, RunscError, shorten } from "./error.ts";
 import { notOnHost, settingsOf } from "./cgroup_settings.ts";
 import { holdDirectory } from "./held_path.ts";
 import type { OciLinux } from "./oci_spec.ts";
@@ -71,16 +71,39 @@ function hierarchies(): Hierarchy[] {
   );
 }
 
-/** The path of the group below the mount points, or null where no group is wanted. */
-function groupPath(linux: OciLinux | undefined, id: string, systemd: boolean): string | null {
-  const given = linux?.cgroupsPath ?? "";
-  const systemdForm = /^([^/:]*):([^/:]*):([^/:]+)$/.exec(given);
-  if (systemd && systemdForm !== null) {
-    const [, slice, prefix, name] = systemdForm;
-    return `/${slice === "" ? "system.slice" : slice}/${
-      prefix === "" ? name : `${prefix}-${name}`
-    }.scope`;
+/**
+ * Where systemd puts a scope that is described as SLICE:PREFIX:NAME: the parts of a slice's name are the slices above it
+ * (systemd.slice(5)). As with runc everything may be left out but the two colons.
+ */
+function scopePath(given: string, id: string): string {
+  const [slice, prefix, name, ...more] = given === "" ? ["", "runsc", id] : given.split(":");
+  if (name === undefined || name === "" || more.length > 0 || given.includes("/")) {
+    const why = "with --systemd-cgroup it must be of the form SLICE:PREFIX:NAME";
+    throw new RunscError({ what: "invalid cgroupsPath", on: shorten(given), why });
   }
+  const parts = slice === ""
+    ? ["system"]
+    : /^(-|[^-/]+(?:-[^-/]+)*)\.slice$/.exec(slice)?.[1].split("-");
+  if (parts === undefined) {
+    const on = shorten(given);
+    throw new RunscError({ what: "invalid cgroupsPath", on, why: `${shorten(slice)} is no slice` });
+  }
+  let path = "";
+  if (slice !== "-.slice") {
+    parts.forEach((_, i) => path += `/${parts.slice(0, i + 1).join("-")}.slice`);
+  }
+  const unit = prefix === "" ? name : `${prefix}-${name}`;
+  return `${path}/${unit.endsWith(".slice") ? unit : `${unit}.scope`}`;
+}
+
+/** The path of the group below the mount points, or null where no group is wanted. */
+export function groupPath(
+  linux: OciLinux | undefined,
+  id: string,
+  systemd: boolean,
+): string | null {
+  const given = linux?.cgroupsPath ?? "";
+  if (systemd) return scopePath(given, id);
   if (given === "") return linux?.resources === undefined ? null : `/${id}`;
   const parts = given.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) {
