@@ -11,6 +11,8 @@ export interface FlagDeclaration {
   readonly choices?: readonly string[];
   /** Names the value of a flag that is not given. */
   readonly default?: string;
+  /** The value where none of the choices follows: other programs have the flag as a switch. */
+  readonly bare?: string;
   /** Accepted because engines pass it, and left out of the help. */
   readonly hidden?: true;
 }
@@ -47,10 +49,18 @@ function parserOf(name: string, flag: FlagDeclaration): (text: string) => string
   };
 }
 
-/** Go programs take long flags with one dash too; the library takes `-abc` for three flags. */
-function withTwoDashes(argument: string, declarations: FlagDeclarations): string {
-  const name = /^-([a-z][a-z-]+)(=.*)?$/s.exec(argument)?.[1];
-  return name !== undefined && Object.hasOwn(declarations, name) ? `-${argument}` : argument;
+/**
+ * Go programs take long flags with one dash too; the library takes `-abc` for three flags. A flag that may stand without a
+ * value gets the one that it then has.
+ */
+function normalize(argument: string, next: string | undefined, flags: FlagDeclarations): string {
+  const name = /^--?([a-z][a-z-]+)(=.*)?$/s.exec(argument)?.[1];
+  if (name === undefined || !Object.hasOwn(flags, name)) return argument;
+  const long = argument.startsWith("--") ? argument : `-${argument}`;
+  const { bare, choices } = flags[name];
+  const isBare = bare !== undefined && !long.includes("=") &&
+    (next === undefined || choices?.includes(next) !== true);
+  return isBare ? `${long}=${bare}` : long;
 }
 
 /**
@@ -71,7 +81,7 @@ export function parseFlags<const D extends FlagDeclarations>(
   }
   const end = argv.indexOf("--");
   const remaining = argv.map((argument, index) =>
-    end >= 0 && index > end ? argument : withTwoDashes(argument, declarations)
+    end >= 0 && index > end ? argument : normalize(argument, argv[index + 1], declarations)
   );
   let stopped = false;
   const result = typeFlag(schema, remaining, {

@@ -67,6 +67,7 @@ export const GLOBAL_FLAGS = {
     kind: "value",
     choices: ROOTLESS,
     default: "auto",
+    bare: "true",
     description: "whether to do without the rights of root",
   },
   "ignore-cgroups": {

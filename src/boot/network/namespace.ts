@@ -1,7 +1,7 @@
 /** The network namespace of the host that a container gets. */
 
 import * as libc from "../../../ffi/libc.ts";
-import { errnoText } from "../../abi/errno.ts";
+import { EPERM, errnoText } from "../../abi/errno.ts";
 import { RunscError } from "../../container/error.ts";
 import type { ContainerSpec } from "../../container/oci_spec.ts";
 
@@ -20,6 +20,8 @@ export function enterNetworkNamespace(spec: ContainerSpec): boolean {
   const path = wanted.path ?? "";
   if (path === "") {
     const r = libc.unshare(CLONE_NEWNET);
+    // Who is not root goes without: nothing of the host could be put into it.
+    if (r === -EPERM && libc.geteuid() !== 0) return false;
     if (r < 0) {
       throw new RunscError({ what: "cannot make a network namespace", why: errnoText(-r) });
     }
