@@ -114,6 +114,10 @@ async function runContainer(
   const network = usesHostNetwork(spec, config, options)
     ? (await import("./network/host_network.ts")).openHostNetwork(spec, config, options)
     : null;
+  const { vfs } = kernel;
+  vfs.sharedRoot = config.fileAccess === "shared";
+  vfs.sharedBinds = config.fileAccessMounts === "shared";
+  if (config.cacheMemory !== null) vfs.hostCachePages = Math.ceil(config.cacheMemory / 4096);
   const container = new Container(kernel, poller, spec, options);
   container.network = network;
   const profile = spec.linux?.seccomp;

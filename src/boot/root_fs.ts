@@ -91,7 +91,9 @@ export function buildMounts(
   const vfs = kernel.vfs;
   const overlay = options.overlay === "memory";
   const readOnly = spec.root.readonly === true;
-  const host = openHostTree(vfs, options.rootfs, !overlay && !readOnly);
+  // What lies beneath an overlay is taken as it was.
+  const direct = !overlay && !readOnly;
+  const host = openHostTree(vfs, options.rootfs, direct, direct && vfs.sharedRoot);
   if (typeof host === "number") {
     const why = errnoName(-host);
     throw new RunscError({ what: "cannot open root file system", on: options.rootfs, why });
@@ -138,8 +140,7 @@ function mountOne(kernel: Kernel, ctx: PlainContext, mount: OciMount, options: B
   if (bind) {
     const source = mount.source ?? "";
     const path = source.startsWith("/") ? source : `${options.bundle}/${source}`;
-    // Volumes are there to be shared with others.
-    const fs = openHostTree(vfs, path, (flags & MS_RDONLY) === 0, true);
+    const fs = openHostTree(vfs, path, (flags & MS_RDONLY) === 0, vfs.sharedBinds);
     if (typeof fs === "number") {
       throw new RunscError({ what: "cannot mount", on: path, why: errnoName(-fs) });
     }

@@ -1,4 +1,5 @@
 import {
+  FILE_ACCESS,
   LOG_FORMATS,
   NETWORKS,
   OVERLAYS,
@@ -6,6 +7,7 @@ import {
   ROOTLESS,
   SWITCHED,
 } from "../container/config.ts";
+import { RunscError } from "../container/error.ts";
 import type { SandboxConfig } from "../container/config.ts";
 import type { FlagDeclarations, FlagValues } from "./flags.ts";
 
@@ -54,6 +56,24 @@ export const GLOBAL_FLAGS = {
     description:
       "where writes to the root file system go; auto is memory for 'do', none for others",
   },
+  "file-access": {
+    kind: "value",
+    choices: FILE_ACCESS,
+    default: "exclusive",
+    description: "whether others may change the root file system while the container runs",
+  },
+  "file-access-mounts": {
+    kind: "value",
+    choices: FILE_ACCESS,
+    default: "shared",
+    description: "the same for directories of the host that are bound into it",
+  },
+  "cache-memory": {
+    kind: "value",
+    metavar: "SIZE",
+    description:
+      "how much of files of the host is kept in memory, with k, m or g [a quarter of the host's]",
+  },
   strace: { kind: "switch", description: "print every system call of the container" },
   debug: { kind: "switch", description: "log more, and errors with their stack" },
   log: { kind: "value", metavar: "FILE", description: "file to log to [standard error]" },
@@ -95,6 +115,9 @@ export function configOf(flags: FlagValues<typeof GLOBAL_FLAGS>): SandboxConfig 
     logPackets: flags["log-packets"],
     pcap: flags.pcap,
     overlay: flags.overlay,
+    fileAccess: flags["file-access"],
+    fileAccessMounts: flags["file-access-mounts"],
+    cacheMemory: flags["cache-memory"] === null ? null : bytesOf(flags["cache-memory"]),
     strace: flags.strace,
     debug: flags.debug,
     log: flags.log,
@@ -104,6 +127,18 @@ export function configOf(flags: FlagValues<typeof GLOBAL_FLAGS>): SandboxConfig 
     disableSeccomp: flags["disable-seccomp"],
     ignoreCgroups: flags["ignore-cgroups"],
   };
+}
+
+/** A number of bytes as flags give it. */
+function bytesOf(text: string): number {
+  const match = /^(\d{1,12})([kmg]?)$/i.exec(text);
+  if (match === null) {
+    throw new RunscError({
+      what: "flag --cache-memory must be a size such as 512m, not",
+      on: text,
+    });
+  }
+  return Number(match[1]) * 1024 ** " kmg".indexOf(match[2].toLowerCase() || " ");
 }
 
 function defaultRoot(): string {

@@ -278,12 +278,17 @@ function globalFlags(config: SandboxConfig): string[] {
     config.network,
     "--overlay",
     config.overlay,
+    "--file-access",
+    config.fileAccess,
+    "--file-access-mounts",
+    config.fileAccessMounts,
     "--rootless",
     config.rootless,
     "--log-format",
     config.logFormat,
   ];
   if (config.log !== null) flags.push("--log", config.log);
+  if (config.cacheMemory !== null) flags.push("--cache-memory", String(config.cacheMemory));
   if (!config.netRaw) flags.push("--net-raw", "false");
   if (!config.gso) flags.push("--gso", "false");
   if (config.logPackets) flags.push("--log-packets");

@@ -8,6 +8,8 @@ export const NETWORKS = ["sandbox", "none", "host"] as const;
 export const OVERLAYS = ["auto", "none", "memory"] as const;
 /** Values of flags that are on unless they are turned off. */
 export const SWITCHED = ["true", "false"] as const;
+/** Whether others than the sandbox may change files of the host meanwhile. */
+export const FILE_ACCESS = ["exclusive", "shared"] as const;
 export const LOG_FORMATS = ["text", "json"] as const;
 export const ROOTLESS = ["auto", "true", "false"] as const;
 
@@ -26,6 +28,11 @@ export interface SandboxConfig {
   /** File that every packet from and to the host is written to, or null. */
   pcap: string | null;
   overlay: typeof OVERLAYS[number];
+  /** Who else may change the root file system, and what is bound into it. */
+  fileAccess: typeof FILE_ACCESS[number];
+  fileAccessMounts: typeof FILE_ACCESS[number];
+  /** The most bytes of host files that are kept in memory; null is a quarter of the host's memory. */
+  cacheMemory: number | null;
   /** Print every system call of the container. */
   strace: boolean;
   debug: boolean;

@@ -43,6 +43,11 @@ export class Vfs {
   openFifo: OpenSpecial | null;
   /** Moves tasks that stand at the old root, told by pivot_root(2); set by the kernel. */
   onPivot: ((oldRoot: Path, newRoot: Path) => void) | null;
+  /** Others may change the root of the container, and what is bound into it, on the host. */
+  sharedRoot: boolean;
+  sharedBinds: boolean;
+  /** The most pages of host files that are kept; null leaves it to the host file system. */
+  hostCachePages: number | null;
   private nextDev: number;
   private nextMountId: number;
   private nextNamespaceId: number;
@@ -60,6 +65,9 @@ export class Vfs {
     this.freeGroup = 1;
     this.cookie = 0;
     this.onPivot = null;
+    this.sharedRoot = false;
+    this.sharedBinds = true;
+    this.hostCachePages = null;
     this.dentries = new DentryCache();
     this.walk = new PathWalk(this.dentries);
     this.memo = new WalkMemo();

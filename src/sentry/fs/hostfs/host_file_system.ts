@@ -98,7 +98,7 @@ export class HostFileSystem extends FileSystem {
     this.shared = shared;
     this.readOnly = !writable;
     this.fds = new FdCache(MAX_FDS);
-    this.pages = new PageBudget(vfs.kernel);
+    this.pages = new PageBudget(vfs.kernel, vfs.hostCachePages ?? undefined);
     this.inodes = new Map();
     this.devices = new Map();
     this.hiddenDevices = new Map();
