@@ -104,7 +104,6 @@ const FILES = [
   SYS.renameat2,
   SYS.statx,
   SYS.symlinkat,
-  SYS.umask,
   SYS.unlinkat,
   SYS.utimensat,
   SYS.write,
