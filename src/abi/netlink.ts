@@ -335,3 +335,32 @@ export const IFF_NO_PI = 0x1000;
 export const IF_OPER_UNKNOWN = 0;
 export const IF_OPER_DOWN = 2;
 export const IF_OPER_UP = 6;
+
+// More attributes of a link.
+export const IFLA_NET_NS_PID = 19;
+export const IFLA_CARRIER_CHANGES = 35;
+export const IFLA_LINK_NETNSID = 37;
+export const IFLA_INFO_KIND = 1;
+export const IFLA_INFO_DATA = 2;
+export const IFLA_INFO_SLAVE_KIND = 4;
+export const VETH_INFO_PEER = 1;
+
+// Attributes of a rule (linux/fib_rules.h).
+export const FRA_DST = 1;
+export const FRA_SRC = 2;
+export const FRA_IIFNAME = 3;
+export const FRA_GOTO = 4;
+export const FRA_PRIORITY = 6;
+export const FRA_FWMARK = 10;
+export const FRA_FLOW = 11;
+export const FRA_SUPPRESS_PREFIXLEN = 14;
+export const FRA_TABLE = 15;
+export const FRA_FWMASK = 16;
+export const FRA_OIFNAME = 17;
+export const FRA_UID_RANGE = 20;
+export const FRA_PROTOCOL = 21;
+export const FR_ACT_TO_TBL = 1;
+export const FIB_RULE_INVERT = 2;
+
+// Network namespace ids.
+export const NETNSA_NSID = 1;

@@ -143,6 +143,8 @@ export class NetworkInterface {
   /** MTU for IPv6 that a router advertised, 0 for the interface's. */
   mtu6 = 0;
   disable6 = false;
+  /** Whether it has ever been up. */
+  wasUp = false;
 
   constructor(index: number, name: string, device: LinkDevice, secret = 1) {
     this.index = index;

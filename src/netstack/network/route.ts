@@ -46,6 +46,14 @@ export interface RouteEntry {
   expires: number;
 }
 
+/** The order in which Linux lists routes: by destination, the longest prefix of one first. */
+export function byDestination(a: RouteEntry, b: RouteEntry): number {
+  const x = a.destination;
+  const y = b.destination;
+  return a.table - b.table || x.w0 - y.w0 || x.w1 - y.w1 || x.w2 - y.w2 || x.w3 - y.w3 ||
+    b.prefix - a.prefix || a.metric - b.metric;
+}
+
 /** Where a packet goes: the answer of a route lookup, which endpoints keep. */
 export class Route {
   readonly out: NetworkInterface;

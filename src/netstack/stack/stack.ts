@@ -216,9 +216,14 @@ export class Stack implements AddressManager {
     for (const table of [at.neighbours4, at.neighbours6]) {
       if (table !== null) table.onChange = (n) => ctx.routes.events?.neighbour(at, n);
     }
-    device.onReceive = (packet) => this.receive(packet, at);
+    this.reattach(at);
     ctx.routes.events?.link(at, false);
     return at;
+  }
+
+  /** Takes what comes in by an interface, after a bridge has had it. */
+  reattach(at: NetworkInterface): void {
+    at.device.onReceive = (packet) => this.receive(packet, at);
   }
 
   /** Removes an interface with its addresses and routes. */
@@ -251,6 +256,7 @@ export class Stack implements AddressManager {
   setUp(at: NetworkInterface, up: boolean): void {
     if (at.isUp === up) return;
     at.flags ^= IFF_UP;
+    at.wasUp = true;
     const routes = this.ctx.routes;
     routes.generation++;
     routes.events?.link(at, false);

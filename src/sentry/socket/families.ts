@@ -14,6 +14,7 @@ import {
 } from "../../abi/socket.ts";
 import type { Task } from "../kernel/task.ts";
 import { WaitQueue } from "../kernel/wait.ts";
+import { setInterfaceLoader } from "./interface_requests.ts";
 import type { SocketFile } from "./socket_file.ts";
 import { ConnectionSocket } from "./unix/connection_socket.ts";
 import { DatagramSocket } from "./unix/datagram_socket.ts";
@@ -49,6 +50,8 @@ function loadInet(t: Task): number {
   t.waitOn(loaded, POLLIN);
   return t.sleep(-ERESTARTNOINTR);
 }
+
+setInterfaceLoader(loadInet);
 
 /** socket(2) after its flags are parsed. */
 export function makeSocket(

@@ -10,6 +10,7 @@ import type { IoBuffer } from "../mm/io_buffer.ts";
 import { raiseSigpipe } from "../fs/pipe/pipe_file.ts";
 import { File } from "../vfs/file.ts";
 import type { Path } from "../vfs/path.ts";
+import { interfaceRequest, isInterfaceRequest } from "./interface_requests.ts";
 import { Message } from "./message.ts";
 import { SocketOptions } from "./options.ts";
 
@@ -122,6 +123,7 @@ export abstract class SocketFile extends File {
         return n < 0 ? n : t.mm.writeU32(arg, n);
       }
     }
+    if (isInterfaceRequest(cmd)) return interfaceRequest(t, cmd, arg);
     return super.ioctl(t, cmd, arg);
   }
 }

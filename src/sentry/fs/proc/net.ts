@@ -39,21 +39,24 @@ export function netDir(fs: FileSystem, task: Task): StaticDir {
     return header + (isReporter(stack) ? stack.report(name) : atRest);
   };
   return textDir(fs, {
-    arp: "IP address       HW type     Flags       HW address            Mask     Device\n",
+    arp: table(
+      "arp",
+      "IP address       HW type     Flags       HW address            Mask     Device\n",
+    ),
     dev: table(
       "dev",
       DEV_HEADER,
       "    lo:       0       0    0    0    0     0          0         0" +
         "        0       0    0    0    0     0       0          0\n",
     ),
-    dev_mcast: "",
+    dev_mcast: table("dev_mcast", ""),
     if_inet6: table("if_inet6", "", "00000000000000000000000000000001 01 80 10 80       lo\n"),
     igmp: "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n",
     ip_tables_names: "",
-    ipv6_route: "",
+    ipv6_route: table("ipv6_route", ""),
     netlink: "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops" +
       "    Inode\n",
-    netstat: "",
+    netstat: table("netstat", ""),
     packet: "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n",
     protocols: "protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de" +
       " sh ss gs se re sp bi br ha uh gp em\n",
@@ -62,11 +65,20 @@ export function netDir(fs: FileSystem, task: Task): StaticDir {
     raw6: table("raw6", UDP6_HEADER),
     route: table("route", ROUTE_HEADER),
     rt_cache: "",
-    snmp: "",
-    sockstat: "sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\n" +
-      "UDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n",
-    sockstat6: "TCP6: inuse 0\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse 0\n" +
-      "FRAG6: inuse 0 memory 0\n",
+    snmp: table("snmp", ""),
+    snmp6: table("snmp6", ""),
+    sockstat: table(
+      "sockstat",
+      "",
+      "sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\n" +
+        "UDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n",
+    ),
+    sockstat6: table(
+      "sockstat6",
+      "",
+      "TCP6: inuse 0\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse 0\n" +
+        "FRAG6: inuse 0 memory 0\n",
+    ),
     softnet_stat: "",
     tcp: table("tcp", TCP_HEADER),
     tcp6: table("tcp6", TCP6_HEADER),

@@ -1,7 +1,7 @@
 /** Makes the sockets of AF_INET, AF_INET6 and AF_NETLINK. Loaded when a program first asks for one. */
 
 import { EACCES, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../../abi/errno.ts";
-import { NETLINK_ROUTE } from "../../../abi/netlink.ts";
+import * as N from "../../../abi/netlink.ts";
 import { CAP_NET_RAW } from "../../../abi/capability.ts";
 import {
   AF_INET,
@@ -17,7 +17,12 @@ import {
 } from "../../../abi/socket.ts";
 import type { Task } from "../../kernel/task.ts";
 import { registerFamily } from "../families.ts";
-import { NetlinkSocket } from "../netlink/netlink_socket.ts";
+import { DiagSocket } from "../netlink/diag_socket.ts";
+import { GenericSocket } from "../netlink/generic_socket.ts";
+import { AuditSocket, UeventSocket, UserSocket } from "../netlink/quiet_sockets.ts";
+import { RouteSocket } from "../netlink/route_socket.ts";
+import { setInterfaceAnswer } from "../interface_requests.ts";
+import { interfaceIoctl } from "./interface_ioctl.ts";
 import type { SocketFile } from "../socket_file.ts";
 import { DatagramInetSocket } from "./datagram_socket.ts";
 import { stackOf } from "./inet_socket.ts";
@@ -61,16 +66,30 @@ function make(
   }
 }
 
-/** AF_NETLINK: only what tells of the network itself. */
+/** AF_NETLINK (netlink(7)). */
 function makeNetlink(t: Task, type: number, protocol: number, flags: number): SocketFile | number {
   if (type !== SOCK_RAW && type !== SOCK_DGRAM) return -ESOCKTNOSUPPORT;
-  return protocol === NETLINK_ROUTE
-    ? new NetlinkSocket(t, type, protocol, flags)
-    : -EPROTONOSUPPORT;
+  switch (protocol) {
+    case N.NETLINK_ROUTE:
+      return new RouteSocket(t, type, flags);
+    case N.NETLINK_SOCK_DIAG:
+      return new DiagSocket(t, type, flags);
+    case N.NETLINK_GENERIC:
+      return new GenericSocket(t, type, flags);
+    case N.NETLINK_KOBJECT_UEVENT:
+      return new UeventSocket(t, type, flags);
+    case N.NETLINK_AUDIT:
+      return new AuditSocket(t, type, flags);
+    case N.NETLINK_USERSOCK:
+      return new UserSocket(t, type, flags);
+    default:
+      return -EPROTONOSUPPORT;
+  }
 }
 
 /** Adds the families. */
 export function registerInetFamilies(): void {
+  setInterfaceAnswer((t, cmd, arg) => interfaceIoctl(t, stackOf(t), cmd, arg));
   registerFamily(AF_NETLINK, makeNetlink);
   registerFamily(AF_INET, (t, type, protocol, flags) => make(t, AF_INET, type, protocol, flags));
   registerFamily(AF_INET6, (t, type, protocol, flags) => make(t, AF_INET6, type, protocol, flags));

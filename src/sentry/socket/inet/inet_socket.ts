@@ -1,6 +1,6 @@
 // hot: every byte of a TCP or UDP socket passes here.
 
-import { EACCES, EINVAL, EOPNOTSUPP } from "../../../abi/errno.ts";
+import { EACCES, EINVAL } from "../../../abi/errno.ts";
 import { CAP_NET_BIND_SERVICE } from "../../../abi/capability.ts";
 import {
   AF_INET6,
@@ -29,7 +29,6 @@ import { SocketFile } from "../socket_file.ts";
 import { TELL_TIMESTAMP, TELL_TIMESTAMP_NS } from "./ancillary.ts";
 import { inetAddress, InetName, parseInetAddress } from "./inet_address.ts";
 import { getInetOption, setInetOption } from "./inet_options.ts";
-import { interfaceIoctl } from "./interface_ioctl.ts";
 import { type NetworkStack, networkStack } from "./network_stack.ts";
 
 /** The address parsed last; no two calls need one at once. */
@@ -165,14 +164,6 @@ export abstract class InetSocket<E extends Endpoint = Endpoint> extends SocketFi
   /** Whether it is an IPv6 socket. */
   get isV6(): boolean {
     return this.family === AF_INET6;
-  }
-
-  override ioctl(t: Task, cmd: number, arg: number): number {
-    if (cmd >= 0x8900 && cmd < 0x8980) {
-      const r = interfaceIoctl(t, this.network, cmd, arg);
-      if (r !== -EOPNOTSUPP) return r;
-    }
-    return super.ioctl(t, cmd, arg);
   }
 
   override release(): void {

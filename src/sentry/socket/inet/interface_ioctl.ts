@@ -1,12 +1,13 @@
 /** Requests about network interfaces that any internet socket answers (netdevice(7)). */
 
-import { EADDRNOTAVAIL, EFAULT, EINVAL, ENODEV, EOPNOTSUPP, EPERM } from "../../../abi/errno.ts";
+import { EADDRNOTAVAIL, EFAULT, EINVAL, ENODEV, EOPNOTSUPP } from "../../../abi/errno.ts";
 import * as IO from "../../../abi/ioctl.ts";
 import { AF_INET, IFNAMSIZ } from "../../../abi/socket.ts";
 import type { InterfaceAddress, NetworkInterface } from "../../../netstack/network/interface.ts";
 import { cString, putString } from "../../kernel/bytes.ts";
 import { readU64 } from "../../../abi/int64.ts";
 import type { Task } from "../../kernel/task.ts";
+import { changeNetwork, changesNetwork, neighbourIoctl } from "./interface_change.ts";
 import type { NetworkStack } from "./network_stack.ts";
 
 /** Size of `struct ifreq`. */
@@ -16,6 +17,8 @@ const ARPHRD_LOOPBACK = 772;
 
 /** Answers `cmd`; -EOPNOTSUPP if it is not about interfaces. */
 export function interfaceIoctl(t: Task, network: NetworkStack, cmd: number, arg: number): number {
+  if (changesNetwork(cmd)) return changeNetwork(t, network, cmd, arg);
+  if (cmd === IO.SIOCGARP) return neighbourIoctl(t, network, cmd, arg);
   if (cmd === IO.SIOCGIFCONF) return listInterfaces(t, network, arg);
   switch (cmd) {
     case IO.SIOCGIFNAME:
@@ -30,11 +33,6 @@ export function interfaceIoctl(t: Task, network: NetworkStack, cmd: number, arg:
     case IO.SIOCGIFINDEX:
     case IO.SIOCGIFTXQLEN:
       break;
-    case IO.SIOCSIFFLAGS:
-    case IO.SIOCSIFADDR:
-    case IO.SIOCSIFNETMASK:
-    case IO.SIOCSIFMTU:
-      return -EPERM;
     default:
       return -EOPNOTSUPP;
   }

@@ -1,6 +1,6 @@
 /** Tables of /proc/net about the stack (proc_pid_net(5)). */
 
-import { RouteType } from "../../../netstack/network/route.ts";
+import { byDestination, RouteType } from "../../../netstack/network/route.ts";
 import { RawEndpoint } from "../../../netstack/transport/raw_endpoint.ts";
 import { TcpEndpoint } from "../../../netstack/transport/tcp/endpoint.ts";
 import { UdpEndpoint } from "../../../netstack/transport/udp_endpoint.ts";
@@ -87,7 +87,7 @@ export function deviceTable(stack: Stack): string {
 /** route: routes of IPv4 in the main table, without the header. */
 export function routeTable(stack: Stack): string {
   let text = "";
-  for (const r of stack.ctx.routes.list(true)) {
+  for (const r of [...stack.ctx.routes.list(true)].sort(byDestination)) {
     if (r.type !== RouteType.Unicast || r.table !== 254) continue;
     const at = stack.interfaces().find((i) => i.index === r.interfaceIndex);
     if (at === undefined || at.isLoopback) continue;

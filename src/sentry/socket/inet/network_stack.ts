@@ -2,8 +2,34 @@ import { Stack } from "../../../netstack/stack/stack.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { NetNamespace } from "../../kernel/namespaces.ts";
 import { Timer } from "../../kernel/timers.ts";
+import { type HubMember, NetworkHub } from "../link/network_hub.ts";
 import type { InetSocket } from "./inet_socket.ts";
+import {
+  arpTable,
+  multicastTable,
+  netstatTable,
+  route6Table,
+  snmp6Table,
+  snmpTable,
+  socketCounts,
+} from "./network_statistics.ts";
 import { deviceTable, inet6Table, routeTable, socketTable } from "./network_report.ts";
+
+/** A link that keeps what comes in until it is asked for it. */
+interface Deliverer {
+  deliver(): number;
+}
+
+const hubs: WeakMap<Kernel, NetworkHub> = new WeakMap();
+
+function hubOf(kernel: Kernel): NetworkHub {
+  let hub = hubs.get(kernel);
+  if (hub === undefined) {
+    hub = new NetworkHub();
+    hubs.set(kernel, hub);
+  }
+  return hub;
+}
 
 /** Calls the stack when it has something to do. */
 class StackTimer extends Timer {
@@ -15,7 +41,7 @@ class StackTimer extends Timer {
   }
 
   override fire(): void {
-    this.owner.pump();
+    this.owner.due();
   }
 }
 
@@ -23,15 +49,23 @@ class StackTimer extends Timer {
  * The TCP/IP stack of a network namespace, driven by the kernel: {@link pump} runs after each use
  * of an endpoint and when a timer of the stack is due.
  */
-export class NetworkStack {
+export class NetworkStack implements HubMember {
   readonly stack: Stack;
   /** Sockets that are open. */
   readonly sockets: Set<InetSocket> = new Set();
-  private readonly kernel: Kernel;
+  /** The namespace that this is the network of. */
+  readonly net: NetNamespace;
+  readonly kernel: Kernel;
+  waiting = false;
+  private readonly hub: NetworkHub;
+  /** Devices at whose end packets wait. */
+  private inboxes: Deliverer[] = [];
   private readonly timer: StackTimer;
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, net: NetNamespace) {
     this.kernel = kernel;
+    this.net = net;
+    this.hub = hubOf(kernel);
     this.timer = new StackTimer(this);
     this.stack = new Stack(
       { now: () => kernel.clock.monotonic(), realtime: () => kernel.clock.realtime() },
@@ -43,8 +77,35 @@ export class NetworkStack {
 
   /** Delivers what waits, and asks to be called again when there will be more. */
   pump(): void {
+    this.hub.turn(this);
+  }
+
+  /** A turn of this network alone. */
+  run(): void {
     this.stack.poll();
+    if (this.inboxes.length > 0) {
+      const inboxes = this.inboxes;
+      this.inboxes = [];
+      for (const inbox of inboxes) inbox.deliver();
+      this.stack.poll();
+    }
     this.schedule(this.stack.nextDeadline());
+  }
+
+  /** The timer came up. */
+  due(): void {
+    this.waiting = false;
+    this.pump();
+  }
+
+  runLater(): void {
+    this.schedule(0);
+  }
+
+  /** Packets wait at this network's end of a link. */
+  deliverLater(inbox: Deliverer): void {
+    this.inboxes.push(inbox);
+    this.hub.add(this);
   }
 
   /** What the file `name` of /proc/net says of the stack, without headers. */
@@ -56,6 +117,21 @@ export class NetworkStack {
         return routeTable(this.stack);
       case "if_inet6":
         return inet6Table(this.stack);
+      case "arp":
+        return arpTable(this.stack);
+      case "dev_mcast":
+        return multicastTable(this.stack);
+      case "ipv6_route":
+        return route6Table(this.stack);
+      case "netstat":
+        return netstatTable(this.stack);
+      case "snmp":
+        return snmpTable(this.stack);
+      case "snmp6":
+        return snmp6Table(this.stack);
+      case "sockstat":
+      case "sockstat6":
+        return socketCounts(this.sockets, this.stack, name === "sockstat6");
       default: {
         const v6 = name.endsWith("6");
         return socketTable(this.sockets, v6 ? name.slice(0, -1) : name, v6);
@@ -79,7 +155,7 @@ export class NetworkStack {
 export function networkStack(kernel: Kernel, net: NetNamespace): NetworkStack {
   let own = net.stack;
   if (!(own instanceof NetworkStack)) {
-    own = new NetworkStack(kernel);
+    own = new NetworkStack(kernel, net);
     net.stack = own;
     // A new namespace has its loopback down (network_namespaces(7)); the first one is set up by boot.
     if (net.userNs === kernel.userNs && !initialised.has(kernel)) {

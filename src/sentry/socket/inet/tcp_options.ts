@@ -140,7 +140,7 @@ export function setTcp(
 }
 
 /** `struct tcp_info`, up to tcpi_snd_wnd. */
-function tcpInfoBytes(e: TcpEndpoint): Uint8Array {
+export function tcpInfoBytes(e: TcpEndpoint): Uint8Array {
   const i = tcpInfo(e);
   const bytes = new Uint8Array(232);
   const v = new DataView(bytes.buffer);

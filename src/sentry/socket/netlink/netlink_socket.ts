@@ -1,50 +1,112 @@
 import {
   EADDRINUSE,
   EAGAIN,
+  ECONNREFUSED,
   EINVAL,
   EMSGSIZE,
-  ENODEV,
-  ENOTCONN,
+  ENOBUFS,
+  ENOPROTOOPT,
   EOPNOTSUPP,
   EPERM,
 } from "../../../abi/errno.ts";
 import { CAP_NET_ADMIN } from "../../../abi/capability.ts";
 import * as N from "../../../abi/netlink.ts";
+import {
+  NETLINK_HEADER,
+  type NetlinkMessage,
+  NetlinkWriter,
+  readNetlinkMessages,
+} from "../../../abi/netlink_message.ts";
 import { AF_NETLINK, SOL_NETLINK } from "../../../abi/socket.ts";
-import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../../abi/poll.ts";
+import { POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../../abi/poll.ts";
 import { S_IFSOCK } from "../../../abi/stat.ts";
-import { cString } from "../../kernel/bytes.ts";
 import type { NetNamespace } from "../../kernel/namespaces.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { IoBuffer } from "../../mm/io_buffer.ts";
 import { socketPath } from "../../vfs/anon.ts";
-import type { NetworkInterface } from "../../../netstack/network/interface.ts";
-import { type NetworkStack, networkStack } from "../inet/network_stack.ts";
 import type { Message } from "../message.ts";
 import { SocketFile } from "../socket_file.ts";
 import { takeDatagram } from "../unix/packet_queue.ts";
 import { Datagram, DatagramQueue } from "../unix/unix_queue.ts";
-import { NetlinkWriter } from "../../../abi/netlink_message.ts";
-import { dump, writeLink } from "./route_dump.ts";
 
-const HEADER_SIZE = 16;
 const ADDRESS_SIZE = 12;
-/** Longest datagram that holds several answers. */
-const MAX_REPLY = 32768;
-/** Answers that may wait to be read. */
-const MAX_WAITING = 256;
+/** Longest datagram that is taken. */
+const MAX_MESSAGE = 32768;
+/** After so many bytes a dump goes on in another datagram; glibc reads with a buffer of one page. */
+const REPLY_SIZE = 2600;
+/** Bytes of answers and notifications that may wait to be read. */
+const MAX_WAITING = 16 << 20;
+const MAX_GROUPS = 64;
 
-/** Ports in use, by namespace. */
-const ports: WeakMap<NetNamespace, Set<number>> = new WeakMap();
+/** Who asked, for the headers of the answers. */
+export interface Asker {
+  sequence: number;
+  port: number;
+}
 
-/** A NETLINK_ROUTE socket (rtnetlink(7)): it tells of interfaces, addresses and routes. */
-export class NetlinkSocket extends SocketFile {
-  private readonly net: NetNamespace;
-  private readonly network: NetworkStack;
+/** One request. */
+export interface NetlinkRequest extends NetlinkMessage, Asker {
+  readonly task: Task;
+  /** Whether NLM_F_DUMP is set: all of its kind are asked for. */
+  readonly isDump: boolean;
+}
+
+/** The sockets of one namespace, by protocol and port. */
+class NetlinkTable {
+  private readonly sockets: Map<number, Set<NetlinkSocket>> = new Map();
+
+  of(protocol: number): Set<NetlinkSocket> {
+    let set = this.sockets.get(protocol);
+    if (set === undefined) {
+      set = new Set();
+      this.sockets.set(protocol, set);
+    }
+    return set;
+  }
+}
+
+const tables: WeakMap<NetNamespace, NetlinkTable> = new WeakMap();
+
+function tableOf(net: NetNamespace): NetlinkTable {
+  let table = tables.get(net);
+  if (table === undefined) {
+    table = new NetlinkTable();
+    tables.set(net, table);
+  }
+  return table;
+}
+
+/** All sockets of a protocol in a namespace. */
+export function netlinkSockets(net: NetNamespace, protocol: number): ReadonlySet<NetlinkSocket> {
+  return tableOf(net).of(protocol);
+}
+
+/** Sends messages to those who have joined a group. */
+export function multicast(
+  net: NetNamespace,
+  protocol: number,
+  group: number,
+  bytes: Uint8Array,
+): void {
+  for (const socket of tableOf(net).of(protocol)) {
+    if (socket.hasGroup(group)) socket.deliver(bytes, 0, group);
+  }
+}
+
+/** A netlink socket (netlink(7)). Protocols say how they answer a request. */
+export abstract class NetlinkSocket extends SocketFile {
+  readonly net: NetNamespace;
+  protected readonly writer: NetlinkWriter;
   private readonly incoming: DatagramQueue;
-  private readonly writer: NetlinkWriter;
-  private port: number;
-  private groups: number;
+  /** Where each waiting datagram came from: port and group. */
+  private readonly origins: [port: number, group: number][] = [];
+  private waiting = 0;
+  port = 0;
+  private remotePort = 0;
+  private remoteGroups = 0;
+  private readonly groups: Set<number> = new Set();
+  private readonly switches: Set<number> = new Set();
+  private overrun = false;
 
   constructor(t: Task, type: number, protocol: number, flags: number) {
     super(
@@ -55,44 +117,80 @@ export class NetlinkSocket extends SocketFile {
       protocol,
     );
     this.net = t.nsproxy.net;
-    this.network = networkStack(t.kernel, this.net);
     this.incoming = new DatagramQueue();
     this.writer = new NetlinkWriter();
-    this.port = 0;
-    this.groups = 0;
+    tableOf(this.net).of(protocol).add(this);
+  }
+
+  /** Answers a request by way of {@link writer} and {@link sendReplies}; 0, or a negative errno for NLMSG_ERROR. */
+  protected abstract handle(request: NetlinkRequest): number;
+
+  /** Whether programs may join a group without CAP_NET_ADMIN, which is so for rtnetlink(7). */
+  protected groupsAreOpen(): boolean {
+    return true;
+  }
+
+  /** Called when groups have changed. */
+  protected groupsChanged(): void {}
+
+  hasGroup(group: number): boolean {
+    return this.groups.has(group);
+  }
+
+  get groupCount(): number {
+    return this.groups.size;
+  }
+
+  /** Groups 1 to 32 as bits. */
+  get groupBits(): number {
+    let bits = 0;
+    for (const group of this.groups) if (group <= 32) bits |= 1 << (group - 1);
+    return bits >>> 0;
   }
 
   override bind(t: Task, address: Uint8Array): number {
     const view = new DataView(address.buffer, address.byteOffset, address.length);
     if (address.length < ADDRESS_SIZE || view.getUint16(0, true) !== AF_NETLINK) return -EINVAL;
-    this.groups = view.getUint32(8, true);
+    const groups = view.getUint32(8, true);
+    if (groups !== 0 && !this.groupsAreOpen() && !t.creds.capable(CAP_NET_ADMIN)) return -EPERM;
     const port = view.getUint32(4, true);
-    if (this.port !== 0) return port === 0 || port === this.port ? 0 : -EINVAL;
-    return this.takePort(t, port);
+    if (this.port !== 0) {
+      if (port !== 0 && port !== this.port) return -EINVAL;
+    } else {
+      const r = this.takePort(t, port);
+      if (r < 0) return r;
+    }
+    for (let i = 0; i < 32; i++) {
+      if ((groups & (1 << i)) !== 0) this.groups.add(i + 1);
+      else this.groups.delete(i + 1);
+    }
+    this.groupsChanged();
+    return 0;
   }
 
   /** Takes a port: the process id if it is free, as programs expect. */
   private takePort(t: Task, wanted: number): number {
-    let used = ports.get(this.net);
-    if (used === undefined) {
-      used = new Set();
-      ports.set(this.net, used);
-    }
+    const used = new Set<number>();
+    for (const socket of tableOf(this.net).of(this.protocol)) used.add(socket.port);
     if (wanted !== 0 && used.has(wanted)) return -EADDRINUSE;
     let port = wanted === 0 ? t.group.tgid : wanted;
     for (let n = 0xffffefff; used.has(port); n--) port = n;
-    used.add(port);
     this.port = port;
     return 0;
   }
 
-  private autobind(t: Task): void {
-    if (this.port === 0) this.takePort(t, 0);
-  }
-
   override connect(t: Task, address: Uint8Array): number {
+    const view = new DataView(address.buffer, address.byteOffset, address.length);
+    if (address.length < 2) return -EINVAL;
+    if (view.getUint16(0, true) !== AF_NETLINK) {
+      this.remotePort = 0;
+      this.remoteGroups = 0;
+      return view.getUint16(0, true) === 0 ? 0 : -EINVAL;
+    }
     if (address.length < ADDRESS_SIZE) return -EINVAL;
-    this.autobind(t);
+    if (this.port === 0) this.takePort(t, 0);
+    this.remotePort = view.getUint32(4, true);
+    this.remoteGroups = view.getUint32(8, true);
     return 0;
   }
 
@@ -106,117 +204,145 @@ export class NetlinkSocket extends SocketFile {
   }
 
   override localAddress(): Uint8Array {
-    return this.address(this.port, this.groups);
+    return this.address(this.port, this.groupBits);
   }
 
   override peerAddress(): Uint8Array {
-    return this.address(0, 0);
+    return this.address(this.remotePort, this.remoteGroups);
   }
 
   override send(t: Task, io: IoBuffer, message: Message): number {
     const length = io.remaining;
-    if (length > MAX_REPLY) return -EMSGSIZE;
-    if (message.address !== null && message.address.length < ADDRESS_SIZE) return -EINVAL;
-    if (this.incoming.count > MAX_WAITING) return -EAGAIN;
-    this.autobind(t);
+    if (length > MAX_MESSAGE) return -EMSGSIZE;
+    let port = this.remotePort;
+    let groups = this.remoteGroups;
+    if (message.address !== null) {
+      if (message.address.length < ADDRESS_SIZE) return -EINVAL;
+      const a = message.address;
+      const view = new DataView(a.buffer, a.byteOffset, a.length);
+      if (view.getUint16(0, true) !== AF_NETLINK) return -EINVAL;
+      port = view.getUint32(4, true);
+      groups = view.getUint32(8, true);
+    }
+    if (this.waiting > MAX_WAITING) return -EAGAIN;
+    if (this.port === 0) this.takePort(t, 0);
     const bytes = new Uint8Array(length);
     const n = io.take(bytes, 0, length);
     if (n < 0) return n;
-    const view = new DataView(bytes.buffer);
-    let at = 0;
-    while (at + HEADER_SIZE <= n) {
-      const size = view.getUint32(at, true);
-      if (size < HEADER_SIZE || at + size > n) break;
-      this.handle(t, bytes, view, at, size);
-      at += (size + 3) & ~3;
+    if (groups !== 0 && !t.creds.capable(CAP_NET_ADMIN)) return -EPERM;
+    if (port !== 0) return this.sendTo(port, bytes.subarray(0, n));
+    if (groups !== 0) {
+      for (let i = 0; i < 32; i++) {
+        if ((groups & (1 << i)) !== 0) multicast(this.net, this.protocol, i + 1, bytes);
+      }
     }
+    this.answerAll(t, bytes.subarray(0, n));
     return n;
   }
 
-  /** Answers one request. */
-  private handle(t: Task, bytes: Uint8Array, view: DataView, at: number, size: number): void {
-    const type = view.getUint16(at + 4, true);
-    const flags = view.getUint16(at + 6, true);
-    const asker = { sequence: view.getUint32(at + 8, true), port: this.port };
-    if (type < N.NLMSG_MIN_TYPE || (flags & N.NLM_F_REQUEST) === 0) return;
-    const header = bytes.subarray(at, at + HEADER_SIZE);
-    const family = size > HEADER_SIZE ? bytes[at + HEADER_SIZE] : 0;
-    const w = this.writer;
-    if ((flags & N.NLM_F_DUMP) === N.NLM_F_DUMP) {
-      if (!dump(this.network.stack, type, family, asker, w)) {
-        this.answerError(-EOPNOTSUPP, header, asker.sequence);
-        return;
-      }
-      if (w.size > 0) this.queueReply(w.take());
-      w.begin(N.NLMSG_DONE, N.NLM_F_MULTI, asker.sequence, asker.port).u32(0).end();
-      this.queueReply(w.take());
-      return;
+  /** To another program's socket. */
+  private sendTo(port: number, bytes: Uint8Array): number {
+    for (const socket of tableOf(this.net).of(this.protocol)) {
+      if (socket.port !== port) continue;
+      if (!socket.deliver(bytes, this.port, 0)) return -EAGAIN;
+      return bytes.length;
     }
-    if (type === N.RTM_GETLINK) {
-      const link = this.findLink(bytes, view, at, size);
-      if (link === null) {
-        this.answerError(-ENODEV, header, asker.sequence);
-        return;
-      }
-      writeLink(w, link, asker, 0);
-      this.queueReply(w.take());
-      if ((flags & N.NLM_F_ACK) !== 0) this.answerError(0, header, asker.sequence);
-      return;
-    }
-    const changes = (type & 3) !== 2;
-    const denied = changes && !t.creds.capable(CAP_NET_ADMIN);
-    this.answerError(denied ? -EPERM : -EOPNOTSUPP, header, asker.sequence);
+    return -ECONNREFUSED;
   }
 
-  /** The interface that a request names by number or by name. */
-  private findLink(
-    bytes: Uint8Array,
-    view: DataView,
-    at: number,
-    size: number,
-  ): NetworkInterface | null {
-    const stack = this.network.stack;
-    if (size < HEADER_SIZE + 16) return null;
-    const index = view.getInt32(at + HEADER_SIZE + 4, true);
-    if (index > 0) return stack.interfaces().find((i) => i.index === index) ?? null;
-    let a = at + HEADER_SIZE + 16;
-    while (a + 4 <= at + size) {
-      const length = view.getUint16(a, true);
-      if (length < 4 || a + length > at + size) return null;
-      if (view.getUint16(a + 2, true) === N.IFLA_IFNAME) {
-        return stack.interfaceByName(cString(bytes, a + 4, length - 4));
+  /** Answers what is in a datagram to the kernel. */
+  protected answerAll(t: Task, bytes: Uint8Array): void {
+    for (const m of readNetlinkMessages(bytes)) {
+      if (m.type < N.NLMSG_MIN_TYPE || (m.flags & N.NLM_F_REQUEST) === 0) {
+        if ((m.flags & N.NLM_F_ACK) !== 0) this.answerError(0, m);
+        continue;
       }
-      a += (length + 3) & ~3;
+      const isDump = (m.flags & N.NLM_F_DUMP) === N.NLM_F_DUMP && this.isGet(m.type);
+      const error = this.handle({ ...m, task: t, port: this.port, isDump });
+      this.sendReplies();
+      if (error === 0 && isDump) this.finishDump(m);
+      else if (error !== 0 || (m.flags & N.NLM_F_ACK) !== 0) this.answerError(error, m);
     }
-    return null;
+  }
+
+  /** Whether a type of message asks for something: of others the flags of a dump mean other things. */
+  protected isGet(type: number): boolean {
+    return (type & 3) === 2;
+  }
+
+  /** Sends a datagram of answers off where what has been written is long enough for one. */
+  protected sendLongReplies(): void {
+    if (this.writer.size >= REPLY_SIZE) this.sendReplies();
+  }
+
+  /** Sends what has been written. */
+  protected sendReplies(): void {
+    if (this.writer.size > 0) this.deliver(this.writer.take(), 0, 0);
+  }
+
+  private finishDump(m: NetlinkMessage): void {
+    this.writer.begin(N.NLMSG_DONE, N.NLM_F_MULTI, m.sequence, this.port).u32(0).end();
+    this.sendReplies();
   }
 
   /** NLMSG_ERROR; 0 is an acknowledgement. */
-  private answerError(error: number, header: Uint8Array, sequence: number): void {
+  private answerError(error: number, m: NetlinkMessage): void {
+    const capped = error === 0 || this.switches.has(N.NETLINK_CAP_ACK);
     const w = this.writer;
-    w.begin(N.NLMSG_ERROR, N.NLM_F_CAPPED, sequence, this.port).u32(error >>> 0).raw(header).end();
-    this.queueReply(w.take());
+    w.begin(N.NLMSG_ERROR, capped ? N.NLM_F_CAPPED : 0, m.sequence, this.port).u32(error >>> 0);
+    w.u32(NETLINK_HEADER + m.body.length).u16(m.type).u16(m.flags).u32(m.sequence).u32(this.port);
+    if (!capped) w.raw(m.body);
+    w.end();
+    this.sendReplies();
   }
 
   override queueNotice(bytes: Uint8Array): void {
-    this.queueReply(bytes);
+    this.deliver(bytes, 0, 0);
   }
 
-  private queueReply(bytes: Uint8Array): void {
+  /** Queues a datagram; false, and ENOBUFS for the reader, if too much waits already. */
+  deliver(bytes: Uint8Array, from: number, group: number): boolean {
+    if (this.waiting + bytes.length > MAX_WAITING) {
+      if (!this.switches.has(N.NETLINK_NO_ENOBUFS)) this.overrun = true;
+      this.waiters.notify(POLLERR);
+      return false;
+    }
+    this.waiting += bytes.length + 256;
     this.incoming.push(new Datagram(bytes, bytes.length, null, null, null));
+    this.origins.push([from, group]);
     this.waiters.notify(POLLIN | POLLRDNORM);
+    return true;
   }
 
   override receive(_t: Task, io: IoBuffer, message: Message): number {
-    if (this.incoming.first === null) return -EAGAIN;
+    if (this.overrun) {
+      this.overrun = false;
+      return -ENOBUFS;
+    }
+    const { first } = this.incoming;
+    if (first === null) return -EAGAIN;
+    const [from, group] = this.origins[0];
+    const { length } = first;
+    const { count } = this.incoming;
     const n = takeDatagram(this.incoming, io, message, false);
-    message.address = this.address(0, 0);
+    if (this.incoming.count < count) {
+      this.origins.shift();
+      this.waiting -= length + 256;
+    }
+    message.address = this.address(from, group === 0 || group > 32 ? 0 : (1 << (group - 1)) >>> 0);
+    if (this.switches.has(N.NETLINK_PKTINFO)) {
+      const info = new Uint8Array(4);
+      new DataView(info.buffer).setUint32(0, group, true);
+      (message.control ??= []).push([SOL_NETLINK, N.NETLINK_PKTINFO, info]);
+    }
     return n;
   }
 
   override poll(_t: Task | null): number {
-    const mask = POLLOUT | POLLWRNORM;
-    return this.incoming.count > 0 ? mask | POLLIN | POLLRDNORM : mask;
+    let mask = POLLOUT | POLLWRNORM;
+    if (this.incoming.count > 0) mask |= POLLIN | POLLRDNORM;
+    if (this.overrun) mask |= POLLERR;
+    return mask;
   }
 
   override shutdown(): number {
@@ -231,17 +357,48 @@ export class NetlinkSocket extends SocketFile {
     return 0;
   }
 
-  override getOption(_t: Task, level: number, _name: number): Uint8Array | number {
-    return level === SOL_NETLINK ? new Uint8Array(4) : -ENOTCONN;
+  override getOption(_t: Task, level: number, name: number): Uint8Array | number {
+    if (level !== SOL_NETLINK) return -ENOPROTOOPT;
+    const bytes = new Uint8Array(4);
+    if (name === N.NETLINK_LIST_MEMBERSHIPS) {
+      new DataView(bytes.buffer).setUint32(0, this.groupBits, true);
+      return bytes;
+    }
+    bytes[0] = this.switches.has(name) ? 1 : 0;
+    return bytes;
   }
 
-  override setOption(_t: Task, level: number, _name: number, value: Uint8Array): number {
-    // Memberships and strictness: nothing changes by itself here, so that there is nothing to tell.
-    return level === SOL_NETLINK && value.length >= 4 ? 0 : -EINVAL;
+  override setOption(t: Task, level: number, name: number, value: Uint8Array): number {
+    if (level !== SOL_NETLINK) return -ENOPROTOOPT;
+    if (value.length < 4) return -EINVAL;
+    const number = new DataView(value.buffer, value.byteOffset, 4).getInt32(0, true);
+    switch (name) {
+      case N.NETLINK_ADD_MEMBERSHIP:
+      case N.NETLINK_DROP_MEMBERSHIP:
+        if (number < 1 || number > MAX_GROUPS) return -EINVAL;
+        if (!this.groupsAreOpen() && !t.creds.capable(CAP_NET_ADMIN)) return -EPERM;
+        if (name === N.NETLINK_ADD_MEMBERSHIP) this.groups.add(number);
+        else this.groups.delete(number);
+        this.groupsChanged();
+        return 0;
+      case N.NETLINK_PKTINFO:
+      case N.NETLINK_BROADCAST_ERROR:
+      case N.NETLINK_NO_ENOBUFS:
+      case N.NETLINK_CAP_ACK:
+      case N.NETLINK_EXT_ACK:
+      case N.NETLINK_GET_STRICT_CHK:
+        if (number !== 0) this.switches.add(name);
+        else this.switches.delete(name);
+        return 0;
+      default:
+        return -ENOPROTOOPT;
+    }
   }
 
   override release(): void {
-    if (this.port !== 0) ports.get(this.net)?.delete(this.port);
+    tableOf(this.net).of(this.protocol).delete(this);
+    this.groups.clear();
+    this.groupsChanged();
     this.incoming.release();
   }
 }
