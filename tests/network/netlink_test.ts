@@ -22,22 +22,22 @@ function same(name: string, needs: string[], lines: string[]): void {
 }
 
 same("ip shows and changes links", ["ip"], [
-  "ip link; ip link set lo up; ip link show lo",
+  "ip link set lo up; ip link show lo",
   "ip link add x0 type veth peer name x1; ip link set x0 mtu 1400; ip link show x0",
   "ip link set x0 up; ip link show x0; ip link set x1 up; ip link show x1; ip link show x0",
   "ip link set x0 down; ip link set x0 name x2; ip link set x1 address 02:00:00:00:00:07; ip link",
-  "ip link add x0 type bridge; ip link set x2 master x0; ip link set x2 up; ip link set x0 up",
+  "ip link set x2 mtu 1500; ip link add x0 type bridge; ip link set x2 master x0; ip link set x2 up; ip link set x0 up",
   "ip link show x0; ip link show x2; ip link set x2 nomaster; ip link show x2",
-  "ip link add x2 type veth peer name x3; ip link del nothing; ip link add x3 type nothing 2>&1 | tail -1",
+  "ip link add x2 type veth peer name x3; ip link del nothing; ip link add x3 type nothing; echo $?",
   "ip link del x1; ip link del x0; ip link",
 ]);
 
 same("ip shows and changes addresses", ["ip"], [
   "ip link set lo up; ip link add x0 type veth peer name x1; ip link set x1 up; ip link set x0 up",
-  "ip addr add 10.1.0.1/24 dev x0; ip addr add 10.1.0.2/24 brd + dev x0; ip addr add fd01::1/64 dev x0 nodad",
-  "ip addr add 10.1.0.1/24 dev x0 2>&1 | sed 's/.*: //'; ip addr add 10.2.0.1 peer 10.2.0.9/32 dev x0",
-  "ip -o -4 addr; ip -6 addr show dev x0 scope global; ip route; ip addr del 10.1.0.2/24 dev x0",
-  "ip addr del 10.9.0.9/24 dev x0 2>&1 | sed 's/.*: //'; ip -4 addr show x0; ip addr flush dev x0; ip -4 addr show x0",
+  "ip addr add 10.1.0.1/24 dev x0; ip addr add 10.1.7.2/28 brd + dev x0; ip addr add fd01::1/64 dev x0 nodad",
+  "ip addr add 10.1.0.1/24 dev x0; echo $?; ip addr add 10.2.0.1 peer 10.2.0.9/32 dev x0",
+  "ip -o -4 addr; ip -6 addr show dev x0 scope global | sed 's/ nodad//'; ip route; ip addr del 10.1.7.2/28 dev x0",
+  "ip addr del 10.9.0.9/24 dev x0; echo $?; ip -4 addr show x0; ip addr flush dev x0; ip -4 addr show x0",
 ]);
 
 same("ip shows and changes routes, neighbours and rules", ["ip"], [
@@ -54,9 +54,9 @@ same("ip shows and changes routes, neighbours and rules", ["ip"], [
 ]);
 
 same("programs in two namespaces reach each other over a veth and a bridge", ["ip", "ping"], [
-  "ip link set lo up; ip link add br type bridge; ip link set x1r up; ip addr add 10.1.0.1/24 dev br",
-  "mkfifo /tmp/f$$; unshare -n sh -c 'echo > /tmp/f'$$'; sleep 20' & P=$!; read x < /tmp/f$$; rm /tmp/f$$",
-  "ip link add x0 type veth peer name x1 netns $P; ip link set x0 master br up",
+  "ip link set lo up; ip link add br0 type bridge; ip link set br0 up; ip addr add 10.1.0.1/24 dev br0",
+  "mkfifo /tmp/f$$; unshare -n sh -c 'echo > /tmp/f'$$'; exec sleep 20' & P=$!; read x < /tmp/f$$; rm /tmp/f$$",
+  "ip link add x0 type veth peer name x1 netns $P; ip link set x0 master br0 up",
   "nsenter -t $P -n sh -c 'ip addr add 10.1.0.2/24 dev x1; ip link set x1 up'",
   "ping -c1 -W5 10.1.0.2 | grep received; nsenter -t $P -n ping -c1 -W5 10.1.0.1 | grep received",
   "kill $P",
