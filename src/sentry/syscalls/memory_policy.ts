@@ -1,6 +1,7 @@
 /** Placement of memory on nodes (numa(7)): the sandbox has one node, so every policy holds by itself. */
 
-import { EFAULT, EINVAL, ENODEV, ENOENT } from "../../abi/errno.ts";
+import { CAP_SYS_NICE } from "../../abi/capability.ts";
+import { EFAULT, EINVAL, ENODEV, ENOENT, EPERM } from "../../abi/errno.ts";
 import * as m from "../../abi/mman.ts";
 import type { Task } from "../kernel/task.ts";
 
@@ -44,6 +45,7 @@ export function sys_set_mempolicy(t: Task): number {
 export function sys_mbind(t: Task): number {
   const a = t.args;
   if (a[0] % PAGE !== 0 || (a[5] & ~m.MPOL_MF_VALID) !== 0) return -EINVAL;
+  if ((a[5] & m.MPOL_MF_MOVE_ALL) !== 0 && !t.creds.capable(CAP_SYS_NICE)) return -EPERM;
   const r = checkPolicy(t, a[2] | 0, a[3], a[4]);
   if (r < 0) return r;
   const length = Math.ceil(a[1] / PAGE) * PAGE;
@@ -88,6 +90,7 @@ export function sys_migrate_pages(_t: Task): number {
 export function sys_move_pages(t: Task): number {
   const [, count, pages, nodes, status, flags] = t.args;
   if ((flags & ~(m.MPOL_MF_MOVE | m.MPOL_MF_MOVE_ALL)) !== 0 || count < 0) return -EINVAL;
+  if ((flags & m.MPOL_MF_MOVE_ALL) !== 0 && !t.creds.capable(CAP_SYS_NICE)) return -EPERM;
   for (let i = 0; i < count; i++) {
     const page = t.mm.readU64(pages + 8 * i);
     if (page < 0) return -EFAULT;
