@@ -349,7 +349,7 @@ Deno.test("state that is damaged is told, and forced deletion removes it", async
   }
 });
 
-Deno.test("twenty containers in a row, and eight at once, leave nothing", async () => {
+Deno.test("forty containers in a row, and thirty at once, leave nothing", async () => {
   await using runtime = await Runtime.open();
   const bundle = runtime.bundle(["sleep", "1000"]);
   const whole = async (id: string) => {
@@ -357,8 +357,8 @@ Deno.test("twenty containers in a row, and eight at once, leave nothing", async 
     await runtime.must("start", id);
     await runtime.must("delete", "--force", id);
   };
-  for (let i = 0; i < 20; i++) await whole(`row${i}`);
-  await Promise.all(Array.from({ length: 8 }, (_, i) => whole(`once${i}`)));
+  for (let i = 0; i < 40; i++) await whole(`row${i}`);
+  await Promise.all(Array.from({ length: 30 }, (_, i) => whole(`once${i}`)));
   assert.equal([...Deno.readDirSync(runtime.root)].length, 0);
   for (const entry of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(entry.name)) continue;
