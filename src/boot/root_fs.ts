@@ -151,7 +151,8 @@ function mountOne(kernel: Kernel, ctx: PlainContext, mount: OciMount, options: B
     if (propagation !== 0) vfs.mount(ctx, "", target, "", propagation, "");
     return;
   }
-  const type = mount.type ?? "";
+  // Run-times mount what the host has for it; here that is version 2.
+  const type = mount.type === "cgroup" ? "cgroup2" : mount.type ?? "";
   const text = data.join(",");
   const source = utf8ToByteString(mount.source ?? type);
   const fs = vfs.createFileSystem(ctx, type, source, flags, text);
