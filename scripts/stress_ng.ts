@@ -23,6 +23,11 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
 };
 /** Why the sandbox differs. */
 const REASONS: Readonly<Record<string, string>> = {
+  "fiemap": "Files in memory do not tell their extents.",
+  "l1cache": "/sys does not tell the sizes of caches.",
+  "llc-affinity": "/sys does not tell the sizes of caches.",
+  "pci": "There are no PCI devices.",
+  "sockdiag": "There is no NETLINK_SOCK_DIAG.",
   "userfaultfd": "Page faults are not handed to user space.",
   "pkey": "There are no protection keys but the default one.",
   "rseq": "Restartable sequences are not offered.",

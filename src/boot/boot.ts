@@ -4,14 +4,12 @@
  */
 
 import { errnoName } from "../abi/errno.ts";
-import { limitsOf, pagesOf } from "./group_limits.ts";
 import type { BootOptions, SandboxConfig } from "../container/config.ts";
 import { RunscError } from "../container/error.ts";
 import type { ContainerSpec } from "../container/oci_spec.ts";
 import { registerMqueue } from "../sentry/fs/mqueue/mqueue_file_system.ts";
 import { registerDevices } from "../sentry/fs/dev/devices.ts";
 import { registerProc } from "../sentry/fs/proc/proc_file_system.ts";
-import { registerCgroups } from "../sentry/fs/sys/cgroup_file_system.ts";
 import { registerSys } from "../sentry/fs/sys/sys_file_system.ts";
 import { drainHostOutput } from "../sentry/fs/hostfd/host_file.ts";
 import { registerMemoryFileSystems } from "../sentry/fs/register.ts";
@@ -77,8 +75,6 @@ function createKernel(
   platform: Kernel["platform"],
 ): Kernel {
   const log = options.log;
-  // Applications' memory and page caches; what the sentry itself needs is the host's control group's to count.
-  frames.limit = Math.min(frames.limit, pagesOf(limitsOf(spec)));
   const kernel = new Kernel({
     platform,
     frames,
@@ -86,7 +82,7 @@ function createKernel(
     log: { debug: (m) => log.debug(m), warn: (m) => log.warning(m) },
     hostname: byteText(spec.hostname ?? "runsc"),
     cpus: Math.max(1, navigator.hardwareConcurrency),
-    maxTasks: Math.min(MAX_TASKS, limitsOf(spec).pids),
+    maxTasks: MAX_TASKS,
   });
   if (spec.domainname !== undefined) kernel.uts.domainname = byteText(spec.domainname);
   kernel.vfs = new Vfs(kernel);
@@ -114,8 +110,6 @@ async function runContainer(
   registerDevices(kernel);
   registerProc(kernel);
   registerSys(kernel);
-  const limits = limitsOf(spec);
-  registerCgroups(kernel, limits);
   // Before the container's root takes the place of the host's, where the namespace has its name.
   const network = usesHostNetwork(spec, config, options)
     ? (await import("./network/host_network.ts")).openHostNetwork(spec, config, options)

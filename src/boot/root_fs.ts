@@ -151,8 +151,7 @@ function mountOne(kernel: Kernel, ctx: PlainContext, mount: OciMount, options: B
     if (propagation !== 0) vfs.mount(ctx, "", target, "", propagation, "");
     return;
   }
-  // Run-times mount what the host has for it; here that is version 2.
-  const type = mount.type === "cgroup" ? "cgroup2" : mount.type ?? "";
+  const type = mount.type ?? "";
   const text = data.join(",");
   const source = utf8ToByteString(mount.source ?? type);
   const fs = vfs.createFileSystem(ctx, type, source, flags, text);

@@ -130,19 +130,9 @@ export async function runBundle(
   platform: string,
   bundle: string,
   options: RunOptions = {},
-  flags: string[] = [],
 ): Promise<Outcome> {
   const runsc = await runscPath();
-  const command = [
-    runsc,
-    "--platform",
-    platform,
-    ...flags,
-    "run",
-    "--bundle",
-    bundle,
-    containerId(),
-  ];
+  const command = [runsc, "--platform", platform, "run", "--bundle", bundle, containerId()];
   return await runProgram(command, options);
 }
 

@@ -26,6 +26,7 @@ import {
   SIGSEGV,
   SIGSTOP,
 } from "../../abi/signals.ts";
+import { outOfMemory } from "./oom.ts";
 import { highBit, lowBit, type SigAction, SigInfo } from "./signal_set.ts";
 import { pushFrame } from "./signal_frame.ts";
 import { type Task, TaskState } from "./task.ts";
@@ -38,7 +39,6 @@ import {
   leaveGroupStop,
   recalcPending,
   restoreMask,
-  sendToGroup,
   setBlocked,
   signalWake,
   startGroupExit,
@@ -193,11 +193,8 @@ export function faultToSignal(t: Task): boolean {
       t.usage.minorFaults++;
       return true;
     }
-    if (r === -ENOMEM) {
-      // As the out-of-memory killer does it to the one that asks.
-      sendToGroup(t.group, SigInfo.kernel(SIGKILL), true);
-      return false;
-    }
+    // When another process goes, the access is made again until its memory is there.
+    if (r === -ENOMEM) return outOfMemory(t);
     signo = r === -EIO ? SIGBUS : SIGSEGV;
     code = r === -EFAULT ? SEGV_MAPERR : r === -EACCES ? SEGV_ACCERR : BUS_ADRERR;
   }

@@ -165,7 +165,7 @@ Deno.test("state files that can not be are told", () => {
     Deno.removeSync(path);
     fails(() => readState(root, "c"), /^container does not exist c/);
     Deno.mkdirSync(path);
-    fails(() => readState(root, "c"), /is a directory/i);
+    fails(() => readState(root, "c"), /it is no state/);
   } finally {
     Deno.removeSync(root, { recursive: true });
   }
