@@ -1,5 +1,6 @@
 import {
   E2BIG,
+  EACCES,
   EBADF,
   EFAULT,
   EINVAL,
@@ -26,6 +27,8 @@ import type { Task } from "../kernel/task.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import type { Inode } from "../vfs/inode.ts";
 import type { Mount } from "../vfs/mount.ts";
+import { Acl, ACL_ACCESS, ACL_DEFAULT } from "../vfs/acl.ts";
+import { changeMode } from "../vfs/attributes.ts";
 import { notifyDentry } from "../vfs/notify.ts";
 import { MAY_READ, MAY_WRITE, ownerOrCapable, permission } from "../vfs/permissions.ts";
 
@@ -78,6 +81,39 @@ function mayUse(t: Task, inode: Inode, name: string, write: boolean): number {
   return permission(t.creds, inode, write ? MAY_WRITE : MAY_READ);
 }
 
+function getAcl(inode: Inode, name: string): Uint8Array | number {
+  if (!inode.supportsAcl) return -EOPNOTSUPP;
+  const acl = name === ACL_ACCESS ? inode.acl : inode.defaultAcl;
+  return acl === null ? -ENODATA : acl.bytes();
+}
+
+/** Sets or removes an access control list; an access list that says no more than a mode becomes one. */
+function setAcl(t: Task, inode: Inode, name: string, value: Uint8Array | null): number {
+  if (mount!.readOnly) return -EROFS;
+  if (!inode.supportsAcl) return -EOPNOTSUPP;
+  // A list without entries is as good as none.
+  const none = value === null || value.length === 4;
+  const acl = none ? null : Acl.parse(value);
+  if (!none && acl === null) return -EINVAL;
+  if (name === ACL_DEFAULT && !inode.isDir) return acl === null ? 0 : -EACCES;
+  if (!ownerOrCapable(t.creds, inode)) return -EPERM;
+  if (name === ACL_DEFAULT) {
+    inode.defaultAcl = acl;
+    inode.touchChanged(t.kernel.clock.realtime());
+    return 0;
+  }
+  inode.acl = null;
+  if (acl !== null) {
+    const r = changeMode(t, mount!, dentry!, (inode.mode & 0o7000) | acl.mode);
+    if (r !== 0) return r;
+    if (!acl.isPlain) inode.acl = acl;
+  } else {
+    inode.touchChanged(t.kernel.clock.realtime());
+  }
+  t.kernel.vfs.dentries.generation++;
+  return 0;
+}
+
 function set(t: Task, inode: Inode | number): number {
   if (typeof inode === "number") return inode;
   const flags = t.args[4] | 0;
@@ -88,6 +124,7 @@ function set(t: Task, inode: Inode | number): number {
   if (size < 0 || size > XATTR_SIZE_MAX) return -E2BIG;
   const value = new Uint8Array(size);
   if (size > 0 && t.mm.copyIn(t.args[2], value, 0, size) !== 0) return -EFAULT;
+  if (name === ACL_ACCESS || name === ACL_DEFAULT) return setAcl(t, inode, name, value);
   const allowed = mayUse(t, inode, name, true);
   if (allowed !== 0) return allowed;
   const r = inode.setxattr(t, name, value, flags);
@@ -99,9 +136,10 @@ function get(t: Task, inode: Inode | number): number {
   if (typeof inode === "number") return inode;
   const name = readName(t);
   if (typeof name === "number") return name;
-  const allowed = mayUse(t, inode, name, false);
+  const isAcl = name === ACL_ACCESS || name === ACL_DEFAULT;
+  const allowed = isAcl ? 0 : mayUse(t, inode, name, false);
   if (allowed !== 0) return allowed;
-  const value = inode.getxattr(t, name);
+  const value = isAcl ? getAcl(inode, name) : inode.getxattr(t, name);
   if (typeof value === "number") return value;
   const size = t.args[3];
   if (size === 0) return value.length;
@@ -111,8 +149,10 @@ function get(t: Task, inode: Inode | number): number {
 
 function list(t: Task, inode: Inode | number): number {
   if (typeof inode === "number") return inode;
-  const names = inode.listxattr(t);
+  let names = inode.listxattr(t);
   if (typeof names === "number") return names;
+  if (inode.acl !== null) names = [...names, ACL_ACCESS];
+  if (inode.defaultAcl !== null) names = [...names, ACL_DEFAULT];
   const all = t.creds.capable(CAP_SYS_ADMIN);
   let length = 0;
   for (const n of names) if (all || !n.startsWith("trusted.")) length += n.length + 1;
@@ -132,6 +172,7 @@ function remove(t: Task, inode: Inode | number): number {
   if (typeof inode === "number") return inode;
   const name = readName(t);
   if (typeof name === "number") return name;
+  if (name === ACL_ACCESS || name === ACL_DEFAULT) return setAcl(t, inode, name, null);
   const allowed = mayUse(t, inode, name, true);
   if (allowed !== 0) return allowed;
   const r = inode.removexattr(t, name);

@@ -38,7 +38,9 @@ export function changeMode(ctx: VfsContext, mount: Mount, dentry: Dentry, mode: 
   ) mode &= ~S_ISGID;
   attr.valid = ATTR.MODE;
   attr.mode = mode;
-  return apply(ctx, dentry);
+  const r = apply(ctx, dentry);
+  if (r === 0 && inode.acl !== null) inode.acl = inode.acl.withMode(mode);
+  return r;
 }
 
 /** chown(2) of what a walk found; -1 leaves an id as it is. */

@@ -13,6 +13,7 @@ import {
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../abi/stat.ts";
 import type { IoBuffer } from "../mm/io_buffer.ts";
 import type { PageCache, PageSource } from "../mm/page_cache.ts";
+import type { Acl } from "./acl.ts";
 import type { VfsContext } from "./context.ts";
 import { DirFile } from "./dir_file.ts";
 import type { File } from "./file.ts";
@@ -71,6 +72,9 @@ export abstract class Inode {
   refs: number;
   /** A directory whose entries appear and go by themselves (procfs): nothing of it is cached. */
   dynamic: boolean;
+  /** Access control list, and the one that new files in this directory get; null without. */
+  acl: Acl | null;
+  defaultAcl: Acl | null;
   /** Who watches this inode (inotify), or null. */
   watches: WatchList | null;
   /** Locks on it, or null while it never had any. */
@@ -103,6 +107,8 @@ export abstract class Inode {
     this.pages = null;
     this.refs = 0;
     this.dynamic = false;
+    this.acl = null;
+    this.defaultAcl = null;
     this.watches = null;
     this.locks = null;
     this.writers = 0;
@@ -120,6 +126,11 @@ export abstract class Inode {
 
   get isRegular(): boolean {
     return (this.mode & S_IFMT) === S_IFREG;
+  }
+
+  /** It can have access control lists. */
+  get supportsAcl(): boolean {
+    return false;
   }
 
   /** `st_blocks`, in units of 512 bytes. */

@@ -41,13 +41,14 @@ import {
   IN_MOVED_FROM,
   IN_MOVED_TO,
 } from "../../abi/eventfd.ts";
+import { inheritAcl } from "./acl.ts";
 import { privilegeBits } from "./attributes.ts";
 import type { VfsContext } from "./context.ts";
 import type { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import type { Mount } from "./mount.ts";
 import { notifyDentry, notifyDir } from "./notify.ts";
-import { newGroup, newMode } from "./open.ts";
+import { createMode, newGroup } from "./open.ts";
 import { detachMounts, isMountpoint } from "./mounts.ts";
 import { Last, WALK_PARENT } from "./path_walk.ts";
 import {
@@ -115,9 +116,11 @@ export function mkdirAt(
   const r = startCreate(vfs, ctx, dirfd, path, true);
   if (r !== 0) return r;
   const dir = place.parent.inode!;
-  const bits = newMode(ctx, dir, S_IFDIR | (mode & (0o777 | S_ISVTX) & ~ctx.fs.umask), true);
+  const bits = createMode(ctx, dir, S_IFDIR | (mode & (0o777 | S_ISVTX)), true);
   const made = dir.mkdir(ctx, place.dentry.name, bits, ctx.creds.fsuid, newGroup(ctx, dir));
-  return typeof made === "number" ? made : finishCreate(vfs, made, true);
+  if (typeof made === "number") return made;
+  if (dir.defaultAcl !== null) inheritAcl(dir, made, mode);
+  return finishCreate(vfs, made, true);
 }
 
 /** mknodat(2). */
@@ -141,14 +144,16 @@ export function mknodAt(
   const isDevice = type === S_IFCHR || type === S_IFBLK;
   if (isDevice && !(type === S_IFCHR && rdev === 0) && !ctx.creds.capable(CAP_MKNOD)) return -EPERM;
   const dir = place.parent.inode!;
-  const bits = newMode(ctx, dir, type | (mode & 0o7777 & ~ctx.fs.umask), false);
+  const bits = createMode(ctx, dir, type | (mode & 0o7777), false);
   const name = place.dentry.name;
   const uid = ctx.creds.fsuid;
   const gid = newGroup(ctx, dir);
   const made = type === S_IFREG
     ? dir.create(ctx, name, bits, uid, gid)
     : dir.mknod(ctx, name, bits, uid, gid, isDevice ? rdev : 0);
-  return typeof made === "number" ? made : finishCreate(vfs, made, false);
+  if (typeof made === "number") return made;
+  if (dir.defaultAcl !== null) inheritAcl(dir, made, mode);
+  return finishCreate(vfs, made, false);
 }
 
 /**

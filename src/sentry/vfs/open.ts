@@ -45,6 +45,7 @@ import {
   S_IXGRP,
 } from "../../abi/stat.ts";
 import { IN_CREATE, IN_MODIFY, IN_OPEN } from "../../abi/eventfd.ts";
+import { inheritAcl } from "./acl.ts";
 import type { VfsContext } from "./context.ts";
 import { Dentry } from "./dentry.ts";
 import { type File, PathFile } from "./file.ts";
@@ -199,6 +200,11 @@ export function newMode(ctx: VfsContext, dir: Inode, mode: number, isDir: boolea
   return mode;
 }
 
+/** The mode of a new file in `dir`: the umask counts unless the directory has a default access control list. */
+export function createMode(ctx: VfsContext, dir: Inode, mode: number, isDir: boolean): number {
+  return newMode(ctx, dir, dir.defaultAcl === null ? mode & ~ctx.fs.umask : mode, isDir);
+}
+
 /** The group of a new file in `dir`. */
 export function newGroup(ctx: VfsContext, dir: Inode): number {
   return (dir.mode & S_ISGID) !== 0 ? dir.gid : ctx.creds.fsgid;
@@ -259,9 +265,10 @@ function createAndOpen(
   if (dir.nlink === 0) return -ENOENT;
   const r = permission(ctx.creds, dir, MAY_WRITE | MAY_EXEC);
   if (r !== 0) return r;
-  const bits = newMode(ctx, dir, S_IFREG | (mode & 0o7777 & ~ctx.fs.umask), false);
+  const bits = createMode(ctx, dir, S_IFREG | (mode & 0o7777), false);
   const made = dir.create(ctx, name, bits, ctx.creds.fsuid, newGroup(ctx, dir));
   if (typeof made === "number") return made;
+  if (dir.defaultAcl !== null) inheritAcl(dir, made, mode);
   if (dentry.hashed) dentry.instantiate(made);
   else dentry = vfs.dentries.add(parent, name, made);
   if (dir.watches !== null) notifyDir(dir, IN_CREATE, name, false);
@@ -287,9 +294,10 @@ function openUnnamed(
   if (mount.readOnly) return -EROFS;
   const p = permission(ctx.creds, dir, MAY_WRITE | MAY_EXEC);
   if (p !== 0) return p;
-  const bits = newMode(ctx, dir, S_IFREG | (mode & 0o7777 & ~ctx.fs.umask), false);
+  const bits = createMode(ctx, dir, S_IFREG | (mode & 0o7777), false);
   const inode = dir.tmpfile(ctx, bits, ctx.creds.fsuid, newGroup(ctx, dir));
   if (typeof inode === "number") return inode;
+  if (dir.defaultAcl !== null) inheritAcl(dir, inode, mode);
   inode.nlink = 0;
   inode.linkable = (flags & O_EXCL) === 0;
   const dentry = new Dentry(`#${inode.ino}`, parent, inode);

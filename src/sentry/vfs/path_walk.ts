@@ -147,7 +147,7 @@ export class PathWalk {
       if (dir === null) return -ENOENT;
       const mode = dir.mode;
       if ((mode & S_IFMT) !== S_IFDIR) return -ENOTDIR;
-      if ((mode & 0o111) !== 0o111) {
+      if ((mode & 0o111) !== 0o111 || dir.acl !== null) {
         this.memoable = false;
         const r = permission(this.ctx.creds, dir, MAY_EXEC);
         if (r !== 0) return r;

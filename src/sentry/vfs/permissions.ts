@@ -14,7 +14,9 @@ export function permission(creds: Credentials, inode: Inode, want: number): numb
   const mode = inode.mode;
   let bits: number;
   if (creds.fsuid === inode.uid) bits = mode >> 6;
-  else if (((mode >> 3) ^ mode) & want && creds.inGroup(inode.gid)) bits = mode >> 3;
+  else if (inode.acl !== null && (mode & 0o070) !== 0) {
+    bits = inode.acl.check(creds, inode, want) === 0 ? want : 0;
+  } else if (((mode >> 3) ^ mode) & want && creds.inGroup(inode.gid)) bits = mode >> 3;
   else bits = mode;
   if ((bits & want) === want) return 0;
   if ((mode & S_IFMT) === S_IFDIR) {

@@ -28,6 +28,10 @@ export abstract class MemoryInode extends Inode {
     this.xattrs = null;
   }
 
+  override get supportsAcl(): boolean {
+    return !this.isLink;
+  }
+
   /** Starts out as what `lower` is. */
   layOver(lower: Inode, dev: number): void {
     this.below = lower.get();
