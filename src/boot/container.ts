@@ -201,6 +201,7 @@ export class Container {
     started.group.oomScoreAdj = process.oomScoreAdj ?? 0;
     if (this.seccomp !== null) {
       started.seccomp = this.seccomp;
+      this.seccomp.enter();
       publishAnswers(started);
     }
     return started.group;

@@ -11,7 +11,7 @@ import { SYS } from "../abi/syscall_numbers.ts";
 import { RunscError } from "../container/error.ts";
 import type { OciLinux } from "../container/oci_spec.ts";
 import { BpfProgram, type Instruction, isValid } from "../sentry/kernel/bpf.ts";
-import { ARCH, FilterSeccomp } from "../sentry/kernel/seccomp.ts";
+import { ARCH, Filter, FilterSeccomp } from "../sentry/kernel/seccomp.ts";
 
 type Profile = NonNullable<OciLinux["seccomp"]>;
 type Rule = NonNullable<Profile["syscalls"]>[number];
@@ -57,7 +57,7 @@ export function seccompOf(profile: Profile): FilterSeccomp {
       `its program would have ${program.length} instructions, of ${B.BPF_MAXINSNS} at most`;
     throw new RunscError({ what: "cannot use linux.seccomp", why });
   }
-  return new FilterSeccomp([new BpfProgram(program)]);
+  return new FilterSeccomp([new Filter(new BpfProgram(program))]);
 }
 
 function refuse(kind: string, name: string, why: string): never {

@@ -148,7 +148,7 @@ export class RunLoop {
     if (t.sysret !== NO_RETURN) {
       this.#after(t, deliverSignals(t, t.sysret));
     } else if (t.block.runs > 0) {
-      this.#call(t);
+      this.#again(t);
     } else if (t.signalPending) {
       this.#after(t, deliverSignals(t, NO_RETURN));
     } else this.#resume(t);
@@ -167,14 +167,8 @@ export class RunLoop {
         t.sysno = c.sysno;
         c.copyArgs(t.args);
         if (this.#trace !== null) this.#trace.enter(t);
-        if (t.seccomp !== null) {
-          const r = t.seccomp.check(t);
-          if (r !== SECCOMP_PASS) {
-            this.#finish(t, r);
-            return;
-          }
-        }
-        this.#call(t);
+        if (t.seccomp !== null) this.#judge(t);
+        else this.#call(t);
         return;
       case Stop.Fault:
         if (faultToSignal(t) && !t.signalPending) this.#resume(t);
@@ -196,16 +190,31 @@ export class RunLoop {
     this.#after(t, deliverSignals(t, NO_RETURN));
   }
 
+  /** Makes a system call if the task's filters let it. */
+  #judge(t: Task): void {
+    const r = t.seccomp!.check(t);
+    if (r === SECCOMP_PASS) this.#call(t);
+    else if (r === BLOCKED) this.#blocked(t);
+    else this.#finish(t, r);
+  }
+
+  /** Goes on with a system call that has waited. */
+  #again(t: Task): void {
+    if (t.seccompWaits) this.#judge(t);
+    else this.#call(t);
+  }
+
+  #blocked(t: Task): void {
+    if (this.#trace !== null) this.#trace.blocked(t);
+    this.#kernel.platform.park(t.ctx);
+  }
+
   #call(t: Task): void {
     const nr = t.sysno;
     const handler = this.#handlers[nr];
     const r = handler === undefined ? this.#refusal(nr) : handler(t);
-    if (r === BLOCKED) {
-      if (this.#trace !== null) this.#trace.blocked(t);
-      this.#kernel.platform.park(t.ctx);
-      return;
-    }
-    this.#finish(t, r);
+    if (r === BLOCKED) this.#blocked(t);
+    else this.#finish(t, r);
   }
 
   #finish(t: Task, r: number): void {
@@ -222,7 +231,7 @@ export class RunLoop {
 
   #after(t: Task, next: Next): void {
     if (next === Next.User) this.#resume(t);
-    else if (next === Next.Rerun) this.#call(t);
+    else if (next === Next.Rerun) this.#again(t);
   }
 
   #resume(t: Task): void {

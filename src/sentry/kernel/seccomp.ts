@@ -6,11 +6,12 @@ import { SIG_DFL, SIGKILL, SIGSYS, SYS_SECCOMP } from "../../abi/signals.ts";
 import { SYS, SYSCALL_LIMIT } from "../../abi/syscall_numbers.ts";
 import { Reg } from "../platform/platform.ts";
 import { type BpfProgram, SeccompWords } from "./bpf.ts";
+import type { SeccompListener } from "./seccomp_listener.ts";
 import { SigInfo } from "./signal_set.ts";
 import { exitTask } from "./task_exit.ts";
 import { forceSignal } from "./task_signals.ts";
 import { SECCOMP_PASS, type SeccompState, type Task } from "./task.ts";
-import { NO_RETURN } from "./wait.ts";
+import { BLOCKED, NO_RETURN } from "./wait.ts";
 
 /** AUDIT_ARCH_X86_64. */
 export const ARCH = 0xc000003e;
@@ -40,10 +41,25 @@ function put(at: number, value: number): void {
   data.words[at + 1] = Math.floor(value / 4294967296);
 }
 
+/** A filter, and who answers what it hands on. */
+export class Filter {
+  readonly program: BpfProgram;
+  readonly listener: SeccompListener | null;
+
+  constructor(program: BpfProgram, listener: SeccompListener | null = null) {
+    this.program = program;
+    this.listener = listener;
+  }
+
+  get length(): number {
+    return this.program.length;
+  }
+}
+
 /** Strict mode: read, write, exit, rt_sigreturn. */
 export class StrictSeccomp implements SeccompState {
   readonly mode = P.SECCOMP_MODE_STRICT;
-  readonly filters: readonly BpfProgram[] = [];
+  readonly filters: readonly Filter[] = [];
 
   check(t: Task): number {
     switch (t.sysno) {
@@ -56,31 +72,47 @@ export class StrictSeccomp implements SeccompState {
         return exitTask(t, SIGKILL);
     }
   }
+
+  enter(): void {}
+  leave(): void {}
 }
 
 /** Filters, the last one first. It never changes: tasks share it, and a further filter makes another. */
 export class FilterSeccomp implements SeccompState {
   readonly mode = P.SECCOMP_MODE_FILTER;
-  readonly filters: readonly BpfProgram[];
+  readonly filters: readonly Filter[];
   /** What the filters say to each number, where that is all they look at. */
   readonly #verdicts: Float64Array = new Float64Array(SYSCALL_LIMIT).fill(UNKNOWN);
+  /** Which filter the last verdict is of. */
+  #strictest = 0;
 
-  constructor(filters: readonly BpfProgram[]) {
+  constructor(filters: readonly Filter[]) {
     this.filters = filters;
   }
 
   /** Whether another filter of `length` instructions would be too many. */
-  static isFull(filters: readonly BpfProgram[], length: number): boolean {
+  static isFull(filters: readonly Filter[], length: number): boolean {
     let sum = length;
     for (const filter of filters) sum += filter.length + FILTER_PENALTY;
     return sum > MAX_INSTRUCTIONS;
+  }
+
+  enter(): void {
+    for (const { listener } of this.filters) listener?.enter();
+  }
+
+  leave(t: Task): void {
+    for (const { listener } of this.filters) {
+      listener?.withdraw(t);
+      listener?.leave();
+    }
   }
 
   check(t: Task): number {
     const nr = t.sysno;
     const known = nr >= 0 && nr < SYSCALL_LIMIT ? this.#verdicts[nr] : DEPENDS;
     const verdict = known >= 0 ? known : this.#judge(t, known === UNKNOWN);
-    return verdict === P.SECCOMP_RET_ALLOW ? SECCOMP_PASS : carryOut(t, verdict);
+    return verdict === P.SECCOMP_RET_ALLOW ? SECCOMP_PASS : this.#carryOut(t, verdict);
   }
 
   #judge(t: Task, keep: boolean): number {
@@ -88,21 +120,36 @@ export class FilterSeccomp implements SeccompState {
     data.looked = false;
     let verdict = P.SECCOMP_RET_ALLOW;
     for (let i = 0; i < this.filters.length; i++) {
-      const said = this.filters[i].run(data);
+      const said = this.filters[i].program.run(data);
       // Actions are ordered as signed numbers: the least is the strictest, and the later filter wins a tie.
       if ((said & P.SECCOMP_RET_ACTION_FULL) < (verdict & P.SECCOMP_RET_ACTION_FULL)) {
         verdict = said;
+        this.#strictest = i;
       }
     }
-    if (keep) this.#verdicts[t.sysno] = data.looked ? DEPENDS : verdict;
+    const depends = data.looked || actionOf(verdict) === P.SECCOMP_RET_USER_NOTIF;
+    if (keep) this.#verdicts[t.sysno] = depends ? DEPENDS : verdict;
     return verdict;
   }
+
+  #carryOut(t: Task, verdict: number): number {
+    if (actionOf(verdict) !== P.SECCOMP_RET_USER_NOTIF) return carryOut(t, verdict);
+    const { listener } = this.filters[this.#strictest];
+    if (listener === null) return -ENOSYS;
+    const r = listener.ask(t, data.words);
+    t.seccompWaits = r === BLOCKED;
+    return r;
+  }
+}
+
+function actionOf(verdict: number): number {
+  return (verdict & P.SECCOMP_RET_ACTION_FULL) >>> 0;
 }
 
 /** Does what the filters decided; the system call's result, or that it is to be carried out. */
 function carryOut(t: Task, verdict: number): number {
   const low = verdict & P.SECCOMP_RET_DATA;
-  switch ((verdict & P.SECCOMP_RET_ACTION_FULL) >>> 0) {
+  switch (actionOf(verdict)) {
     case P.SECCOMP_RET_ALLOW:
       return SECCOMP_PASS;
     case P.SECCOMP_RET_LOG:
@@ -111,8 +158,7 @@ function carryOut(t: Task, verdict: number): number {
     case P.SECCOMP_RET_ERRNO:
       return -Math.min(low, MAX_ERRNO);
     case P.SECCOMP_RET_TRACE:
-    case P.SECCOMP_RET_USER_NOTIF:
-      // Nobody traces or listens.
+      // Nobody traces.
       return -ENOSYS;
     case P.SECCOMP_RET_TRAP:
       forceSignal(t, infoOf(t, low));

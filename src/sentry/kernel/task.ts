@@ -98,6 +98,10 @@ export interface SeccompState {
   readonly filters: readonly { readonly length: number }[];
   /** SECCOMP_PASS, or the result of the system call, which is then not carried out. */
   check(t: Task): number;
+  /** A task more has this mode. */
+  enter(): void;
+  /** A task that had this mode ends, or gets another. */
+  leave(t: Task): void;
 }
 
 /** What the run loop does with a task that is no thread, when it was woken. */
@@ -166,6 +170,8 @@ export class Task {
   semUndo: UndoList | null = null;
   /** Its seccomp mode; null for none. The platform's own answers are off as long as there is one. */
   seccomp: SeccompState | null = null;
+  /** Whether its system call waits for what a listener says of it (seccomp_unotify(2)). */
+  seccompWaits = false;
   /** PR_SET_PDEATHSIG. */
   parentDeathSignal = 0;
   /** Set by exit: what wait4 would report for this thread. */

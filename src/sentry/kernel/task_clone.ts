@@ -261,6 +261,7 @@ function inherit(t: Task, child: Task, flags: number): void {
   if ((flags & CLONE_SYSVSEM) !== 0) child.semUndo = (t.semUndo ??= new UndoList()).retain();
   child.sessionKeyring = t.sessionKeyring;
   child.seccomp = t.seccomp;
+  child.seccomp?.enter();
   child.timerSlack = t.timerSlack;
   child.personality = t.personality;
   child.memoryPolicy = t.memoryPolicy;

@@ -42,6 +42,7 @@ export function exitTask(t: Task, code: number): number {
   const group = t.group;
   const kernel = t.kernel;
   t.cancelWait();
+  t.seccomp?.leave(t);
   kernel.futexes.remove(t.futex);
   t.exitCode = code;
   exitRobustList(t);

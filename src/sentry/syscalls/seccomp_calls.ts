@@ -1,27 +1,31 @@
 /** Setting and asking for modes and filters of seccomp(2). */
 
 import { CAP_SYS_ADMIN } from "../../abi/capability.ts";
-import { EACCES, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP, ESRCH } from "../../abi/errno.ts";
+import { EACCES, EBUSY, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP, ESRCH } from "../../abi/errno.ts";
 import * as P from "../../abi/prctl.ts";
 import { BPF_MAXINSNS } from "../../abi/bpf.ts";
 import { publishAnswers } from "../kernel/answers.ts";
 import { BpfProgram, type Instruction, isValid } from "../kernel/bpf.ts";
-import { FilterSeccomp, StrictSeccomp } from "../kernel/seccomp.ts";
+import { Filter, FilterSeccomp, StrictSeccomp } from "../kernel/seccomp.ts";
+import { SeccompListener } from "../kernel/seccomp_listener.ts";
 import type { SeccompState, Task } from "../kernel/task.ts";
+import { installNew } from "./eventfd.ts";
 
 /** Bytes of struct sock_fprog and of struct sock_filter. */
 const FPROG_SIZE = 16;
 const FILTER_SIZE = 8;
 const FLAGS = P.SECCOMP_FILTER_FLAG_TSYNC | P.SECCOMP_FILTER_FLAG_LOG |
-  P.SECCOMP_FILTER_FLAG_SPEC_ALLOW | P.SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+  P.SECCOMP_FILTER_FLAG_SPEC_ALLOW | P.SECCOMP_FILTER_FLAG_TSYNC_ESRCH |
+  P.SECCOMP_FILTER_FLAG_NEW_LISTENER | P.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
 /** Sizes of struct seccomp_notif, seccomp_notif_resp and seccomp_data. */
 const NOTIF_SIZES = [80, 24, 64];
-/** What filters may return; without anybody who listens, SECCOMP_RET_USER_NOTIF is of no use. */
+/** What filters may return. */
 const ACTIONS: ReadonlySet<number> = new Set([
   P.SECCOMP_RET_KILL_PROCESS,
   P.SECCOMP_RET_KILL_THREAD,
   P.SECCOMP_RET_TRAP,
   P.SECCOMP_RET_ERRNO,
+  P.SECCOMP_RET_USER_NOTIF,
   P.SECCOMP_RET_TRACE,
   P.SECCOMP_RET_LOG,
   P.SECCOMP_RET_ALLOW,
@@ -68,28 +72,40 @@ function setStrict(t: Task): number {
 }
 
 function enter(t: Task, state: SeccompState): void {
+  state.enter();
+  t.seccomp?.leave(t);
   t.seccomp = state;
   publishAnswers(t);
 }
 
 function setFilter(t: Task, flags: number, address: number): number {
   if ((flags & ~FLAGS) !== 0) return -EINVAL;
+  const has = (flag: number) => (flags & flag) !== 0;
+  const listens = has(P.SECCOMP_FILTER_FLAG_NEW_LISTENER);
+  const sync = has(P.SECCOMP_FILTER_FLAG_TSYNC);
+  // Both would return a number of their own.
+  if (listens && sync && !has(P.SECCOMP_FILTER_FLAG_TSYNC_ESRCH)) return -EINVAL;
+  if (has(P.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) && !listens) return -EINVAL;
   const program = readProgram(t, address);
   if (typeof program === "number") return program;
   const mode = t.seccomp;
   if (mode !== null && !(mode instanceof FilterSeccomp)) return -EINVAL;
   const previous = mode === null ? [] : mode.filters;
-  const sync = (flags & P.SECCOMP_FILTER_FLAG_TSYNC) !== 0;
+  if (listens && previous.some(({ listener }) => listener !== null)) return -EBUSY;
   if (sync) {
     const other = t.group.tasks.find((task) => !isAncestor(task.seccomp, previous));
     if (other !== undefined) {
-      return (flags & P.SECCOMP_FILTER_FLAG_TSYNC_ESRCH) !== 0 ? -ESRCH : other.tid;
+      return has(P.SECCOMP_FILTER_FLAG_TSYNC_ESRCH) ? -ESRCH : other.tid;
     }
   }
   if (FilterSeccomp.isFull(previous, program.length)) return -ENOMEM;
-  const state = new FilterSeccomp([program, ...previous]);
+  const killable = has(P.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+  const listener = listens ? new SeccompListener(t.kernel.vfs, killable) : null;
+  const fd = listener === null ? 0 : installNew(t, listener, true);
+  if (fd < 0) return fd;
+  const state = new FilterSeccomp([new Filter(program, listener), ...previous]);
   enter(t, state);
-  if (!sync) return 0;
+  if (!sync) return fd;
   for (const task of t.group.tasks) {
     if (task === t) continue;
     enter(task, state);
@@ -98,11 +114,11 @@ function setFilter(t: Task, flags: number, address: number): number {
       task.creds.noNewPrivs = true;
     }
   }
-  return 0;
+  return fd;
 }
 
 /** Whether the filters of another thread are among those that the caller began with. */
-function isAncestor(state: SeccompState | null, filters: readonly BpfProgram[]): boolean {
+function isAncestor(state: SeccompState | null, filters: readonly Filter[]): boolean {
   if (state === null) return true;
   if (!(state instanceof FilterSeccomp)) return false;
   const skip = filters.length - state.filters.length;

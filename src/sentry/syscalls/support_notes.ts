@@ -24,7 +24,6 @@ export const PARTIAL: SupportNotes = {
   mmap: "Huge pages are refused; a private file mapping may not show later writes to the file.",
   mount: "Overlays move no directory of a lower layer (EXDEV), as without redirects on Linux.",
   openat2: "RESOLVE_CACHED does an ordinary walk.",
-  seccomp: "Nobody can listen: SECCOMP_FILTER_FLAG_NEW_LISTENER is refused with EINVAL.",
   sched_setaffinity: "Kept and reported, without effect on the host.",
   sched_setattr: "Kept and reported, without effect on the host.",
   sched_setparam: "Kept and reported, without effect on the host.",

@@ -11,8 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,9 +30,14 @@ static long set(struct sock_filter *filter, unsigned short length, int flags) {
 }
 #define SET(filter) set(filter, sizeof(filter) / sizeof(filter[0]), 0)
 
+static int held; // Two processes that print at once do it one after the other.
+static void flush(void) {
+  if (!held) fflush(stdout);
+}
+
 static void show(const char *what, long r) {
   printf("%s: %ld %s\n", what, r < 0 ? -1 : r, r < 0 ? strerrorname_np(errno) : "");
-  fflush(stdout);
+  flush();
 }
 
 static void status(const char *what) {
@@ -223,6 +232,137 @@ static void trace_without_tracer(void) {
   show("trace", syscall(SYS_getppid));
 }
 
+// The supervised program: its filter hands three system calls to whoever has the listener.
+static void supervised(int to) {
+  held = 1;
+  struct sock_filter filter[] = {
+      IF_NR(SYS_getppid, SECCOMP_RET_USER_NOTIF), IF_NR(SYS_mkdir, SECCOMP_RET_USER_NOTIF),
+      IF_NR(SYS_uname, SECCOMP_RET_USER_NOTIF), RET(SECCOMP_RET_ALLOW)};
+  int fd = set(filter, sizeof filter / sizeof filter[0], SECCOMP_FILTER_FLAG_NEW_LISTENER);
+  show("listener is closed on exec", fcntl(fd, F_GETFD));
+  show("second listener", set(filter, 1, SECCOMP_FILTER_FLAG_NEW_LISTENER));
+  struct sock_filter allow[] = {RET(SECCOMP_RET_ALLOW)};
+  show("second listener, right filter", set(allow, 1, SECCOMP_FILTER_FLAG_NEW_LISTENER));
+  show("listener and threads", set(allow, 1, SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC));
+  show("killable without listener", set(allow, 1, SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV));
+  char control[CMSG_SPACE(sizeof(int))] = {}, c = 0;
+  struct iovec iov = {&c, 1};
+  struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+  h->cmsg_level = SOL_SOCKET, h->cmsg_type = SCM_RIGHTS, h->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(h), &fd, sizeof fd);
+  sendmsg(to, &m, 0);
+  close(fd);
+  show("value", syscall(SYS_getppid));
+  show("error", syscall(SYS_mkdir, "/tmp/never-made", 0700));
+  struct utsname u;
+  show("continued", syscall(SYS_uname, &u));
+  int got = syscall(SYS_mkdir, "/tmp/a-descriptor", 0);
+  char text[3] = "";
+  read(got, text, 2);
+  printf("descriptor: %d %s %d\n", got > 2, text, fcntl(got, F_GETFD));
+  flush();
+  show("descriptor at a number", syscall(SYS_mkdir, "x", 0));
+  char more[3] = "";
+  read(77, more, 2);
+  printf("%s\n", more);
+  flush();
+  show("nobody listens any more", syscall(SYS_getppid));
+  show("nor later", syscall(SYS_getppid));
+  fflush(stdout);
+  _exit(9);
+}
+static void receive(int fd, struct seccomp_notif *n, const char *what) {
+  memset(n, 0, sizeof *n);
+  struct pollfd p = {fd, POLLIN | POLLOUT, 0};
+  poll(&p, 1, -1);
+  int before = p.revents;
+  int r = ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, n);
+  poll(&p, 1, -1);
+  printf("%s: %d nr %d arch %x pid %d flags %d events %x %x\n", what, r, n->data.nr, n->data.arch, n->pid > 0, n->flags, before, p.revents);
+  fflush(stdout);
+}
+static void supervise(void) {
+  int pair[2], fd;
+  socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+  fflush(stdout);
+  pid_t pid = fork();
+  if (pid == 0) supervised(pair[1]);
+  char control[CMSG_SPACE(sizeof(int))], c;
+  struct iovec iov = {&c, 1};
+  struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  recvmsg(pair[0], &m, 0);
+  memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof fd);
+  struct seccomp_notif n;
+  receive(fd, &n, "first");
+  show("valid", ioctl(fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &n.id));
+  __u64 other = n.id + 1;
+  show("invalid", ioctl(fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &other));
+  struct seccomp_notif_resp r = {n.id, 4711, 0, 0};
+  r.flags = 2;
+  show("unknown flag", ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &r));
+  r.flags = 1;
+  show("continue with a value", ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &r));
+  r.flags = 0, r.id = other;
+  show("unknown id", ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &r));
+  r.id = n.id;
+  show("reply", ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &r));
+  receive(fd, &n, "second");
+  r = (struct seccomp_notif_resp){n.id, 0, -ENOMEDIUM, 0};
+  show("reply", ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &r));
+  receive(fd, &n, "third");
+  r = (struct seccomp_notif_resp){n.id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+  show("reply", ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &r));
+  receive(fd, &n, "fourth");
+  int ends[2];
+  pipe(ends);
+  write(ends[1], "abcd", 4);
+  struct seccomp_notif_addfd a = {n.id, 0, 999, 0, 0};
+  show("bad source", ioctl(fd, SECCOMP_IOCTL_NOTIF_ADDFD, &a));
+  a.srcfd = ends[0], a.newfd = 5;
+  show("number without the flag", ioctl(fd, SECCOMP_IOCTL_NOTIF_ADDFD, &a));
+  a.newfd = 0, a.newfd_flags = O_CLOEXEC, a.flags = SECCOMP_ADDFD_FLAG_SEND;
+  show("add and send", ioctl(fd, SECCOMP_IOCTL_NOTIF_ADDFD, &a) > 2 ? 1 : -1);
+  receive(fd, &n, "fifth");
+  a = (struct seccomp_notif_addfd){n.id, SECCOMP_ADDFD_FLAG_SETFD, ends[0], 77, 0};
+  show("add at", ioctl(fd, SECCOMP_IOCTL_NOTIF_ADDFD, &a));
+  r = (struct seccomp_notif_resp){n.id, 5, 0, 0};
+  show("reply", ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &r));
+  struct seccomp_notif dirty = {.id = 1};
+  show("memory that is not zero", ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &dirty));
+  show("unknown request", ioctl(fd, 0x12345));
+  receive(fd, &n, "sixth");
+  int copy = dup(fd);
+  close(fd);
+  close(copy);
+  int st;
+  waitpid(pid, &st, 0);
+  printf("supervised: exit %d\n", WEXITSTATUS(st));
+}
+static void hang_up(void) {
+  struct sock_filter allow[] = {RET(SECCOMP_RET_ALLOW)};
+  int pair[2], fd;
+  socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+  pid_t pid = fork();
+  if (pid == 0) {
+    int own = set(allow, 1, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    write(pair[1], &own, sizeof own);
+    read(pair[1], &own, 1);
+    _exit(0);
+  }
+  int there;
+  read(pair[0], &there, sizeof there);
+  int pidfd = syscall(SYS_pidfd_open, pid, 0);
+  fd = syscall(SYS_pidfd_getfd, pidfd, there, 0);
+  struct pollfd p = {fd, POLLIN, 0};
+  show("nothing to read", poll(&p, 1, 0));
+  write(pair[0], "x", 1);
+  poll(&p, 1, -1);
+  waitpid(pid, NULL, 0);
+  poll(&p, 1, 0);
+  printf("events when all are gone %x\n", p.revents);
+}
+
 int main(void) {
   status("before");
   printf("mode %d\n", prctl(PR_GET_SECCOMP));
@@ -239,4 +379,6 @@ int main(void) {
   child("all threads", sync_threads);
   child("user", user);
   child("trace", trace_without_tracer);
+  child("supervisor", supervise);
+  child("end of the supervised", hang_up);
 }
