@@ -31,7 +31,8 @@ export const PARTIAL: SupportNotes = {
   setns: "Mount namespaces without tasks live until the sandbox ends.",
   setpriority: "Kept and reported, without effect on the host.",
   setsockopt: "Options that need a netfilter or driver interface are refused.",
-  socket: "AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK; none of AF_PACKET, AF_VSOCK and rarer families.",
+  socket:
+    "AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK; none of AF_PACKET, AF_VSOCK and rarer families.",
   unshare: "Mount namespaces without tasks live until the sandbox ends.",
 };
 
