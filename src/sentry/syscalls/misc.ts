@@ -130,3 +130,26 @@ export function sys_syslog(t: Task): number {
       return -EINVAL;
   }
 }
+
+/** sysfs(2): names of file systems and their places in a list; /proc/filesystems tells them too. */
+export function sys_sysfs(t: Task): number {
+  const names = [...t.kernel.vfs.types.keys()];
+  switch (t.args[0] | 0) {
+    case 1: {
+      const name = t.mm.readString(t.args[1], 4096);
+      if (typeof name === "number") return name;
+      const index = names.indexOf(name);
+      return index < 0 ? -EINVAL : index;
+    }
+    case 2: {
+      const name = names[t.args[1] >>> 0];
+      if (name === undefined) return -EINVAL;
+      t.scratch[putString(t.scratch, 0, name)] = 0;
+      return t.copyOut(t.args[2], name.length + 1);
+    }
+    case 3:
+      return names.length;
+    default:
+      return -EINVAL;
+  }
+}

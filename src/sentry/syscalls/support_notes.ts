@@ -9,15 +9,14 @@ export type SupportNotes = { readonly [name in SyscallName]?: string };
 
 /** What is missing in each system call that has a handler which does not do all that Linux does. */
 export const PARTIAL: SupportNotes = {
-  clone: "A new time namespace can not be shared with other memory.",
   exit_group: "No core file is written; the status says that one would be.",
   fcntl: "Leases (F_SETLEASE) are refused.",
   getsockopt: "Options that need a netfilter or driver interface are refused.",
-  ioprio_set: "Kept and reported, without effect.",
+  io_uring_register: "Rings of provided buffers and restrictions are refused.",
+  io_uring_setup: "Polling by the kernel and large entries are refused with EINVAL.",
   lseek: "Space that fallocate reserved counts as data for SEEK_DATA.",
   madvise: "Advice about huge pages, merging and dumps is accepted without effect.",
   get_mempolicy: "An area has the default policy, whatever mbind was told: there is one node.",
-  mincore: "Pages that were mapped ahead of need count as present.",
   mlock: "Counted against the limit; the host may still page the memory out.",
   mlock2: "Counted against the limit; the host may still page the memory out.",
   mlockall: "Counted against the limit; the host may still page the memory out.",
@@ -70,5 +69,4 @@ export const ABSENT: SupportNotes = {
   rseq: "The sentry is not told when the host preempts a thread, and could not abort its sequence.",
   map_shadow_stack: "Shadow stacks are not offered to programs.",
   memfd_secret: "Memory of the sandbox cannot be hidden from its kernel.",
-  sysfs: "The names of file systems are in /proc/filesystems.",
 };

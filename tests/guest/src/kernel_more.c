@@ -252,6 +252,15 @@ int main(void) {
   barriers();
   seals();
   chosen_ids();
+  char text[64] = "";
+  long type = syscall(SYS_sysfs, 1, "tmpfs");
+  SAY(type >= 0 && type < syscall(SYS_sysfs, 3));
+  SAY(syscall(SYS_sysfs, 2, type, text));
+  printf("%s\n", text);
+  SAY(syscall(SYS_sysfs, 1, "nonsense"));
+  SAY(syscall(SYS_sysfs, 2, 9999, text));
+  SAY(syscall(SYS_sysfs, 1, (void *)8));
+  SAY(syscall(SYS_sysfs, 9));
   input_signals();
   return 0;
 }
