@@ -489,6 +489,7 @@ export class Kvm implements Platform {
     if (this.#queue.length > 0 || this.#quantum) this.#dispatch();
     if (this.#pending !== null) this.#exchange(0, 0);
     if (this.#early.length > 0) return false;
+    if (this.#timersOn && !this.#quantum) this.#setTimers(false);
     Atomics.store(this.#state, L.SP_ASLEEP >> 2, 1);
     const running = this.#running;
     for (let i = 0; i < running.length; i++) {
