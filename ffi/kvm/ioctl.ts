@@ -4,6 +4,7 @@ import { cstr, sys, sys1 } from "../syscall.ts";
 
 const SYS_CLOSE = 3;
 const SYS_MMAP = 9;
+const SYS_MUNMAP = 11;
 const SYS_IOCTL = 16;
 const SYS_OPENAT = 257;
 const AT_FDCWD = -100;
@@ -89,6 +90,11 @@ export function mapRun(kvm: number, vcpu: number): number {
   const size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
   if (size < 0) return size;
   return sys(SYS_MMAP, 0, size, PROT_READ_WRITE, MAP_SHARED, vcpu, 0);
+}
+
+/** Takes back `mapRun`. */
+export function unmapRun(kvm: number, address: number): void {
+  sys(SYS_MUNMAP, address, ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), 0, 0, 0, 0);
 }
 
 /** Gives KVM on Intel the pages below 4 GiB that it needs for itself; elsewhere it does nothing. */

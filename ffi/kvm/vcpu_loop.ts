@@ -36,6 +36,7 @@ const SYS_RT_SIGPROCMASK = 14;
 const SYS_IOCTL = 16;
 const SYS_CLONE = 56;
 const SYS_EXIT = 60;
+const SYS_CAPSET = 126;
 const SYS_RT_SIGTIMEDWAIT = 128;
 const SYS_FUTEX = 202;
 const FUTEX_WAIT = 0;
@@ -75,6 +76,9 @@ function emitStart(a: Assembler): void {
 function emitLoop(a: Assembler): void {
   a.label("vcpu_loop");
   a.mov(r12, mem(rbx, L.V_RUN));
+  // Nothing that it does takes a capability.
+  a.lea(rdi, mem(rbx, L.V_CAP_HEADER)).lea(rsi, mem(rbx, L.V_CAP_SETS));
+  a.mov(eax, imm(SYS_CAPSET)).syscall();
   a.label("vcpu_run");
   a.cmp(dword(mem(rbx, L.V_QUIT)), imm(0)).jne("vcpu_quit");
   a.mov(edi, mem(rbx, L.V_FD)).mov(esi, imm(KVM_RUN)).xor(edx, edx);

@@ -41,7 +41,6 @@ const EVERYWHERE: ReadonlySet<string> = new Set([
   "C program crashes",
   "C program kernel_signals",
   "C program platform_interrupts",
-  "C program exceptions",
 ]);
 
 /** Made for this platform: see the files. */

@@ -32,6 +32,8 @@ const PATIENCE = 2000;
 /** Then so often until something must be wrong. */
 const PATIENCE_MAX = 5_000_000;
 const STATE = L.S_STATE >> 2;
+/** State of a slot whose processor is to end: none that means anything. */
+const STATE_ENDED = 6;
 /** The component of XSAVE that is not shown to applications. */
 const PROTECTION_KEYS = 0x200;
 
@@ -516,12 +518,25 @@ export class Kvm implements Platform {
     return { posts: sum(K.V_POSTS), exits: sum(K.V_EXITS), ticks: sum(K.V_TICKS) };
   }
 
-  destroy(): void {
+  /** As `destroy`, for a process that goes on: KVM may have a thread of its own in it as long as there is a machine. */
+  close(): void {
+    if (this.destroy()) this.machine.close(this.vcpus.map((v) => v.parts));
+  }
+
+  /** Ends the processors' threads; true if all of them have ended within some milliseconds. */
+  destroy(): boolean {
     for (const v of this.vcpus) {
       Atomics.store(v.i32, K.V_QUIT >> 2, 1);
+      // Neither to go on nor to sleep: whoever is about to wait for a change finds one.
+      Atomics.store(v.slot.i32, STATE, STATE_ENDED);
       v.kick(false);
       sys(SYS_FUTEX, v.slot.hostAddress, FUTEX_WAKE, 1, 0, 0, 0);
     }
+    for (let n = 0; n < PATIENCE; n++) {
+      if (!this.vcpus.some((v) => v.isAlive)) return true;
+      sys(SYS_SCHED_YIELD, 0, 0, 0, 0, 0, 0);
+    }
+    return false;
   }
 }
 

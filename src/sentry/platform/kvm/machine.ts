@@ -32,6 +32,7 @@ const MSR_STAR = 0xc0000081;
 const MSR_LSTAR = 0xc0000082;
 const MSR_SFMASK = 0xc0000084;
 const MSR_TSC = 0x10;
+const CAP_VERSION_3 = 0x20080522;
 
 /** System calls that the stub answers, and which of the published values each gives. */
 const ANSWERS: readonly (readonly [number, number])[] = [
@@ -209,7 +210,7 @@ export class Machine {
     regs[16] = BigInt(this.#label("wait"));
     regs[17] = 2n;
     must("KVM_SET_REGS", ioctl.setRegs(fd, regs));
-    return { fd, view, address: this.hostAddress + area, offset: this.offset + area };
+    return { fd, run, view, address: this.hostAddress + area, offset: this.offset + area };
   }
 
   /** Has a processor's time stamp counter agree with the host's. */
@@ -230,6 +231,7 @@ export class Machine {
     view.setBigInt64(K.V_DELTA, BigInt(this.hostAddress) - BigInt(K.CONTROL_VA), true);
     view.setBigUint64(K.V_SIGNALS, 1n << BigInt(K.KICK_SIGNAL - 1), true);
     view.setBigUint64(K.V_ONE, 1n, true);
+    view.setUint32(K.V_CAP_HEADER, CAP_VERSION_3, true);
     for (const [nr, answer] of ANSWERS) view.setUint8(K.V_TABLE + nr, answer + 4);
   }
 
@@ -294,8 +296,12 @@ export class Machine {
       ((leaf[1] & (1 << 20)) !== 0 ? CR4_SMAP : 0) | ((leaf[2] & 4) !== 0 ? CR4_UMIP : 0);
   }
 
-  /** Closes the machine's descriptors. */
-  close(): void {
+  /** Gives the machine back to the host. No processor may run any more. */
+  close(vcpus: readonly VcpuParts[]): void {
+    for (const { fd, run } of vcpus) {
+      ioctl.unmapRun(this.kvm, run);
+      ioctl.closeKvm(fd);
+    }
     ioctl.closeKvm(this.vm);
     ioctl.closeKvm(this.kvm);
   }
@@ -304,6 +310,8 @@ export class Machine {
 /** What a new processor is made of. */
 export interface VcpuParts {
   fd: number;
+  /** Where its struct kvm_run is mapped. */
+  run: number;
   /** Its area. */
   view: DataView;
   /** Where the area is in the sentry. */

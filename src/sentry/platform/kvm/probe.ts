@@ -1,4 +1,4 @@
-import { openKvm } from "../../../../ffi/kvm/ioctl.ts";
+import { closeKvm, openKvm } from "../../../../ffi/kvm/ioctl.ts";
 import { sys } from "../../../../ffi/syscall.ts";
 import { type Context, Reg, Stop } from "../platform.ts";
 import { Kvm, type KvmOptions } from "./kvm.ts";
@@ -32,10 +32,11 @@ export function probeKvm(options: Omit<KvmOptions, "kvm">): Kvm | string {
     kvm = new Kvm({ ...options, kvm: fd });
     const why = selfTest(kvm);
     if (why === null) return kvm;
-    kvm.destroy();
+    kvm.close();
     return `/dev/kvm fails the self-test: ${why}`;
   } catch (error) {
-    kvm?.destroy();
+    if (kvm === null) closeKvm(fd);
+    else kvm.close();
     if (!(error instanceof KvmError || error instanceof RangeError)) throw error;
     return error.message;
   }

@@ -73,6 +73,11 @@ export class Vcpu {
     return ((Atomics.load(this.i32, K.V_SWITCHED >> 2) - change) | 0) >= 0;
   }
 
+  /** Whether its host thread is still there. */
+  get isAlive(): boolean {
+    return sys(SYS_TGKILL, this.#pid, this.#tid, 0, 0, 0, 0) === 0;
+  }
+
   /** Has it take an interrupt: it flushes its TLB if it was asked to, and posts if `stop`. */
   kick(stop: boolean): void {
     this.kicked = true;
