@@ -18,7 +18,7 @@ const CACHE = Deno.env.get("RUNSC_KVM_CACHE") ?? "/var/tmp/runsc-kvm";
 /** Seconds that the machine may take in all, one platform, and one program. */
 const MACHINE_LIMIT = 840;
 const PLATFORM_LIMIT = 480;
-const CASE_LIMIT = 100;
+const CASE_LIMIT = 150;
 const NATIVE = "native";
 
 /** What a program did: its output with standard error, and its status. */
