@@ -9,11 +9,14 @@ import type { HostPoller } from "../sentry/kernel/host_poller.ts";
 import type { Kernel } from "../sentry/kernel/kernel.ts";
 import {
   CgroupNamespace,
+  type IpcNamespace,
   NetNamespace,
   NsProxy,
   TimeNamespace,
+  type UtsNamespace,
 } from "../sentry/kernel/namespaces.ts";
 import { publishAnswers } from "../sentry/kernel/answers.ts";
+import type { PidNamespace } from "../sentry/kernel/pid.ts";
 import { startProcess } from "../sentry/kernel/process_start.ts";
 import type { SeccompState, Task } from "../sentry/kernel/task.ts";
 import type { ExitWatcher, ThreadGroup } from "../sentry/kernel/thread_group.ts";
@@ -27,7 +30,7 @@ import { findExecutable } from "./executable.ts";
 import { withHome } from "./home_directory.ts";
 import { HostTerminal } from "./host_terminal.ts";
 import { byteText, credentialsOf, rlimitsOf } from "./process_spec.ts";
-import { buildMounts } from "./root_fs.ts";
+import { buildMounts, type OpenTree } from "./root_fs.ts";
 import { protectPaths } from "./protected_paths.ts";
 import { buildFiles } from "./stdio.ts";
 import { Sysctls } from "./sysctls.ts";
@@ -51,6 +54,30 @@ export interface ContainerNetwork {
   join(container: Container): void;
 }
 
+/** What a container gets from outside: namespaces, and what was opened for it. */
+export interface ContainerPlace {
+  readonly uts: UtsNamespace;
+  readonly ipc: IpcNamespace;
+  readonly net: NetNamespace;
+  readonly pids: PidNamespace;
+  readonly openTree: OpenTree | undefined;
+  readonly openFiles: ((ctx: PlainContext) => FdTable) | null;
+  readonly exitWatcher: ExitWatcher | null;
+}
+
+/** The place of the first container of a kernel. */
+function firstPlace(kernel: Kernel): ContainerPlace {
+  return {
+    uts: kernel.uts,
+    ipc: kernel.ipc,
+    net: new NetNamespace(kernel.userNs),
+    pids: kernel.tasks,
+    openTree: undefined,
+    openFiles: null,
+    exitWatcher: null,
+  };
+}
+
 /** personality(2): uname(2) tells of a 32-bit machine. */
 const PER_LINUX32 = 8;
 
@@ -65,6 +92,7 @@ export class Container {
   readonly relay: ConsoleRelay | null;
   readonly #first: PreparedProcess;
   readonly #sysctls: Sysctls;
+  readonly #exitWatcher: ExitWatcher | null;
   /** Null until it has started. */
   init: ThreadGroup | null = null;
   /** What the specification's profile says to system calls; null without one. */
@@ -72,22 +100,29 @@ export class Container {
   network: ContainerNetwork | null = null;
 
   /** Builds everything up to the first process. */
-  constructor(kernel: Kernel, poller: HostPoller, spec: ContainerSpec, options: BootOptions) {
+  constructor(
+    kernel: Kernel,
+    poller: HostPoller,
+    spec: ContainerSpec,
+    options: BootOptions,
+    place: ContainerPlace = firstPlace(kernel),
+  ) {
     this.kernel = kernel;
+    this.#exitWatcher = place.exitWatcher;
     this.poller = poller;
     this.spec = spec;
     this.options = options;
     this.relay = this.#openConsole();
-    this.ns = buildMounts(kernel, spec, options);
+    this.ns = buildMounts(kernel, spec, options, place.openTree);
     const time = new TimeNamespace(kernel.userNs);
     this.nsproxy = new NsProxy(
-      kernel.uts,
-      kernel.ipc,
+      place.uts,
+      place.ipc,
       this.ns,
-      new NetNamespace(kernel.userNs),
+      place.net,
       new CgroupNamespace(kernel.userNs),
       time,
-      kernel.tasks,
+      place.pids,
       time,
     );
     const root = this.rootContext();
@@ -95,10 +130,13 @@ export class Container {
     makeDeviceNodes(root, spec, options.log);
     protectPaths(root, spec.linux);
     this.#makeWorkingDirectory(root);
+    const { openFiles } = place;
     this.#first = this.prepare(
       spec.process,
       this.relay,
-      (ctx) => buildFiles(kernel, ctx, poller, this.relay, options),
+      openFiles !== null && this.relay === null
+        ? openFiles
+        : (ctx) => buildFiles(kernel, ctx, poller, this.relay, options),
     );
   }
 
@@ -119,6 +157,11 @@ export class Container {
     if (this.kernel.vfs.resolve(root, -100, path) !== -ENOENT) return;
     // What keeps it from being made is told when it is entered.
     makeDirectories(this.kernel.vfs, root, path);
+  }
+
+  /** The namespace that its first process is born in. */
+  get pids(): PidNamespace {
+    return this.nsproxy.pidForChildren;
   }
 
   /** The kernel's own view of the container's files. */
@@ -160,7 +203,7 @@ export class Container {
   /** Starts the first process. */
   start(): ThreadGroup {
     this.network?.join(this);
-    const init = this.run(this.#first, null, this.options.protectInit);
+    const init = this.run(this.#first, this.#exitWatcher, this.options.protectInit);
     // Before its first instruction, as all of this happens in one turn of the loop.
     this.#sysctls.apply(init.leader);
     this.init = init;

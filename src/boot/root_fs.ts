@@ -82,18 +82,22 @@ const OPTIONAL_TYPES: ReadonlySet<string> = new Set([
   "sysfs",
 ]);
 
+/** How what is at a host path is had: by opening it, unless that was done before. */
+export type OpenTree = typeof openHostTree;
+
 /** Builds the mount namespace; throws a RunscError where the host's side of a mount is missing. */
 export function buildMounts(
   kernel: Kernel,
   spec: ContainerSpec,
   options: BootOptions,
+  openTree: OpenTree = openHostTree,
 ): MountNamespace {
   const vfs = kernel.vfs;
   const overlay = options.overlay === "memory";
   const readOnly = spec.root.readonly === true;
   // What lies beneath an overlay is taken as it was.
   const direct = !overlay && !readOnly;
-  const host = openHostTree(vfs, options.rootfs, direct, direct && vfs.sharedRoot);
+  const host = openTree(vfs, options.rootfs, direct, direct && vfs.sharedRoot);
   if (typeof host === "number") {
     const why = errnoName(-host);
     throw new RunscError({ what: "cannot open root file system", on: options.rootfs, why });
@@ -102,14 +106,20 @@ export function buildMounts(
   const root: FileSystem = overlay || readOnly ? new OverlayFileSystem(vfs, host) : host;
   const ns = createNamespace(vfs, root, root === host ? "host" : "overlay");
   const ctx = new PlainContext(kernel, kernel.rootCreds, rootContext(ns, 0));
-  for (const mount of spec.mounts ?? []) mountOne(kernel, ctx, mount, options);
+  for (const mount of spec.mounts ?? []) mountOne(kernel, ctx, mount, options, openTree);
   if (readOnly) ns.root.flags |= MS_RDONLY;
   const sharing = PROPAGATION_OPTIONS.get(spec.linux?.rootfsPropagation ?? "");
   if (sharing !== undefined) vfs.mount(ctx, "", "/", "", sharing, "");
   return ns;
 }
 
-function mountOne(kernel: Kernel, ctx: PlainContext, mount: OciMount, options: BootOptions): void {
+function mountOne(
+  kernel: Kernel,
+  ctx: PlainContext,
+  mount: OciMount,
+  options: BootOptions,
+  openTree: OpenTree,
+): void {
   const vfs = kernel.vfs;
   const target = normalize(utf8ToByteString(mount.destination));
   let flags = 0;
@@ -140,7 +150,7 @@ function mountOne(kernel: Kernel, ctx: PlainContext, mount: OciMount, options: B
   if (bind) {
     const source = mount.source ?? "";
     const path = source.startsWith("/") ? source : `${options.bundle}/${source}`;
-    const fs = openHostTree(vfs, path, (flags & MS_RDONLY) === 0, vfs.sharedBinds);
+    const fs = openTree(vfs, path, (flags & MS_RDONLY) === 0, vfs.sharedBinds);
     if (typeof fs === "number") {
       throw new RunscError({ what: "cannot mount", on: path, why: errnoName(-fs) });
     }

@@ -147,10 +147,8 @@ export function enterGroup(launch: Launch, bundle: Bundle, meanwhile = false): E
   });
 }
 
-/** Creates a container: its sandbox has everything ready and waits for the start. */
-export function createContainer(launch: Launch): ContainerState {
-  const { id, config } = launch;
-  const bundle = openBundle(launch);
+/** Throws unless there is somewhere for the container's terminal to go, if it has one. */
+export function checkTerminal(launch: Launch, bundle: Bundle): void {
   const terminal = bundle.spec.process.terminal === true;
   if (terminal && launch.consoleSocket === null && !launch.attached) {
     throw new RunscError({
@@ -164,6 +162,12 @@ export function createContainer(launch: Launch): ContainerState {
       why: "the container has no terminal (process.terminal)",
     });
   }
+}
+
+/** Creates a container: its sandbox has everything ready and waits for the start. */
+export function createContainer(launch: Launch, bundle: Bundle): ContainerState {
+  const { id, config } = launch;
+  checkTerminal(launch, bundle);
   using _lock = ContainerLock.create(config.root, id);
   let pid = 0;
   let cgroups: Record<string, string> = {};

@@ -26,8 +26,8 @@ const POLLIN = 1;
 const KILL_TIMEOUT = 10_000;
 
 /** Connects to the sandbox of a container. */
-export function connect(root: string, id: string): ControlClient {
-  return new ControlClient(directoryOf(root, id));
+export function connect(root: string, { id, sandbox }: ContainerState): ControlClient {
+  return new ControlClient(directoryOf(root, sandbox ?? id), sandbox === undefined ? null : id);
 }
 
 /** Throws unless the container runs, paused or not. */
@@ -48,7 +48,7 @@ export function startContainer(root: string, id: string, log: Log): void {
   if (status !== "created") {
     throw new RunscError({ what: "cannot start an already running container", on: id });
   }
-  using client = connect(root, id);
+  using client = connect(root, state);
   client.call("start");
   state.status = "running";
   writeState(root, state);
@@ -74,7 +74,7 @@ export function killContainer(
     if (all) return;
     throw new RunscError({ what: "container not running", on: id });
   }
-  using client = connect(root, id);
+  using client = connect(root, state);
   client.call("signal", { signal, all, ...(pid === null ? {} : { pid: Number(pid) }) });
 }
 
@@ -95,6 +95,17 @@ function killSandbox(state: ContainerState): void {
     if (n === 0) throw new RunscError({ what: "the sandbox does not end", on: String(state.pid) });
   } finally {
     libc.close(pidfd);
+  }
+}
+
+/** Takes a container out of the sandbox of another one. */
+function leaveSandbox(root: string, state: ContainerState): void {
+  if (state.sandbox === undefined) return;
+  try {
+    using client = connect(root, state);
+    client.call("destroy");
+  } catch {
+    // The sandbox has ended, or knows no such container any more.
   }
 }
 
@@ -130,8 +141,9 @@ export function deleteContainer(root: string, id: string, force: boolean, log: L
         why: `it is ${status}`,
       });
     }
+    leaveSandbox(root, state);
     killSandbox(state);
-  }
+  } else leaveSandbox(root, state);
   removeContainer(root, state, log);
 }
 

@@ -26,13 +26,14 @@ const stateSchema = object({
   annotations: optional(mapOf(text())),
   cgroups: mapOf(cgroupPath),
   hooks: optional(anything),
+  sandbox: optional(text({ max: 1024, empty: false })),
 });
 
 /** The kept state of one container. */
 export interface ContainerState {
   version: 1;
   id: string;
-  /** The sandbox process. */
+  /** The sandbox process, or the one that stands for a container in the sandbox of another. */
   pid: number;
   pidStart: string;
   status: "creating" | "created" | "running" | "paused";
@@ -44,6 +45,8 @@ export interface ContainerState {
   /** Directory of the container's control group by controller. */
   cgroups: Record<string, string>;
   hooks?: OciHooks;
+  /** The container whose sandbox it is in; missing where it has one of its own. */
+  sandbox?: string;
 }
 
 export type Status = ContainerState["status"] | "stopped";

@@ -15,7 +15,7 @@ import type { VfsContext } from "../../sentry/vfs/context.ts";
 import type { Container } from "../container.ts";
 import { exitStatusOf } from "../exit_status.ts";
 import type { Call, Json } from "./methods.ts";
-import type { ControlConnection, ControlServer } from "./server.ts";
+import type { ControlConnection } from "./server.ts";
 
 const SIGKILL = 9;
 const AT_FDCWD = -100;
@@ -23,10 +23,10 @@ const AT_FDCWD = -100;
 const MAX_EXECS = 256;
 
 /** Watches the pipe that gets the exit status: when nobody holds its other end, nobody wants the process. */
-class ExitPipe extends HostWatch {
-  readonly #exec: ExecProcess;
+export class ExitPipe extends HostWatch {
+  readonly #exec: { abandoned(): void };
 
-  constructor(fd: number, exec: ExecProcess) {
+  constructor(fd: number, exec: { abandoned(): void }) {
     // Errors are reported unasked.
     super(fd, 0);
     this.#exec = exec;
@@ -79,27 +79,27 @@ class ExecProcess implements ExitWatcher {
   }
 }
 
-const registries: WeakMap<ControlServer, Map<number, ExecProcess>> = new WeakMap();
+const registries: WeakMap<Container, Map<number, ExecProcess>> = new WeakMap();
 
-function registryOf(server: ControlServer): Map<number, ExecProcess> {
-  let registry = registries.get(server);
+function registryOf(container: Container): Map<number, ExecProcess> {
+  let registry = registries.get(container);
   if (registry === undefined) {
     registry = new Map();
-    registries.set(server, registry);
+    registries.set(container, registry);
   }
   return registry;
 }
 
 /** The process with this id that was started from outside, or null. */
-export function findExec(server: ControlServer, pid: number): ExecProcess | null {
-  return registryOf(server).get(pid) ?? null;
+export function findExec(container: Container, pid: number): ExecProcess | null {
+  return registryOf(container).get(pid) ?? null;
 }
 
 const resizeArgs = object({ pid: integer(1, 2 ** 22) });
 
 /** The method `resize`: takes over the size of the window of a process's terminal. */
-export function resizeExec({ server, args }: Call): Json {
-  findExec(server, resizeArgs.check(args, "").pid)?.relay?.resize();
+export function resizeExec({ container, args }: Call): Json {
+  findExec(container, resizeArgs.check(args, "").pid)?.relay?.resize();
   return {};
 }
 
@@ -109,17 +109,16 @@ const execArgs = object({ process: processSchema });
  * The method `exec`: starts a process. With it come the writing end of a pipe, and a terminal, or descriptors 0, 1, 2 and
  * those after them.
  */
-export function execProcess({ server, args, fds }: Call): Json {
+export function execProcess({ server, container, args, fds }: Call): Json {
   const { process } = execArgs.check(args, "");
-  const { container } = server;
   const { init } = container;
   if (init === null || init.exiting || init.isZombie) {
     throw new RunscError({ what: "cannot exec in a container that is not running" });
   }
-  if (server.loop.paused) {
+  if (server.isPaused(container)) {
     throw new RunscError({ what: "cannot exec in a paused container" });
   }
-  const registry = registryOf(server);
+  const registry = registryOf(container);
   if (registry.size >= MAX_EXECS) throw new RunscError({ what: "too many processes" });
   const [pipe, ...stdio] = fds;
   const terminal = process.terminal === true;
@@ -169,7 +168,12 @@ function consoleFiles(relay: ConsoleRelay, ctx: VfsContext): FdTable {
   return files;
 }
 
-function hostFiles(container: Container, ctx: VfsContext, fds: readonly number[]): FdTable {
+/** Descriptors of the host as those of a process, from 0 on. */
+export function hostFiles(
+  container: Pick<Container, "kernel" | "poller">,
+  ctx: VfsContext,
+  fds: readonly number[],
+): FdTable {
   const files = new FdTable();
   fds.forEach((fd, index) => {
     const file = new HostFile(container.kernel.vfs, container.poller, fd, null, 0, true);

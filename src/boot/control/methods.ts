@@ -3,12 +3,12 @@
 import { RunscError } from "../../container/error.ts";
 import { boolean, integer, object, oneOf, optional } from "../../container/schema.ts";
 import { SigInfo } from "../../sentry/kernel/signal_set.ts";
-import { TaskState } from "../../sentry/kernel/task.ts";
 import { sendToGroup, startGroupExit } from "../../sentry/kernel/task_signals.ts";
 import type { ThreadGroup } from "../../sentry/kernel/thread_group.ts";
+import type { Container } from "../container.ts";
 import { execProcess, findExec, resizeExec } from "./exec.ts";
-import { listProcesses, listStacks, statistics } from "./reports.ts";
-import type { ControlConnection, ControlServer } from "./server.ts";
+import { listProcesses, listStacks, processesOf, statistics } from "./reports.ts";
+import type { ControlConnection, ControlServer, Member } from "./server.ts";
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -19,6 +19,9 @@ export interface Call {
   args: Record<string, unknown>;
   /** Descriptors that came with it. What a method takes over it removes here; the rest is closed. */
   fds: Set<number>;
+  /** What it is about, and that once more if the container came after the sandbox's own. */
+  container: Container;
+  member: Member | null;
 }
 
 /** The result, or null when the answer comes later. */
@@ -38,63 +41,64 @@ const pidArgs = object({ pid: optional(pid) });
 const switchArgs = object({ on: boolean });
 const logArgs = object({ level: oneOf(["debug", "info"]) });
 
-function running(server: ControlServer): ThreadGroup {
-  const { init } = server.container;
+function running({ container, member }: Call): ThreadGroup {
+  const { init } = container;
+  if (member !== null && member.status !== null) {
+    throw new RunscError({ what: "the container has ended" });
+  }
   if (init === null) throw new RunscError({ what: "the container has not been started" });
   return init;
 }
 
-function processOf(server: ControlServer, id: number): ThreadGroup {
-  const group = server.container.kernel.tasks.process(id);
-  if (group === null) throw new RunscError({ what: "no such process", on: String(id) });
+function processOf({ server, container }: Call, id: number): ThreadGroup {
+  const group = container.pids.process(id);
+  if (group === null || server.containerOf(group.leader) !== container) {
+    throw new RunscError({ what: "no such process", on: String(id) });
+  }
   return group;
 }
 
-function start({ server }: Call): Json {
-  const { container } = server;
-  if (container.init !== null) {
+function start({ server, container, member }: Call): Json {
+  if (container.init !== null || (member !== null && member.status !== null)) {
     throw new RunscError({ what: "the container has been started already" });
   }
   try {
     container.start();
   } catch (error) {
-    server.end(1);
+    if (member === null) server.end(1);
+    else member.end(1);
     throw error;
   }
   return {};
 }
 
-function signal({ server, args }: Call): Json {
-  const { signal: signo, all = false, pid: id } = signalArgs.check(args, "");
-  const { init, kernel } = server.container;
+function signal(call: Call): Json {
+  const { server, container, member } = call;
+  const { signal: signo, all = false, pid: id } = signalArgs.check(call.args, "");
+  const { init, kernel } = container;
   if (init === null) {
     // Nothing runs yet that could handle it.
-    if (ENDING.has(signo)) server.end(128 + signo);
+    if (ENDING.has(signo)) (member ?? server).end(128 + signo);
     return {};
   }
-  const targets = all ? allProcesses(server) : [id === undefined ? init : processOf(server, id)];
+  const targets = all ? processesOf(server, container) : [
+    id === undefined ? running(call) : processOf(call, id),
+  ];
   for (const group of targets) {
-    if (signo === SIGKILL && server.loop.paused) server.loop.unpause();
+    if (signo === SIGKILL) server.setPaused(container, false);
     if (signo !== 0) sendToGroup(group, SigInfo.user(signo, 0, kernel.rootCreds.ruid), true);
   }
   return {};
 }
 
-function allProcesses(server: ControlServer): ThreadGroup[] {
-  const groups = new Set<ThreadGroup>();
-  for (const each of server.container.kernel.tasks.pids()) {
-    if (each.task !== null && each.task.state < TaskState.Zombie) groups.add(each.task.group);
-  }
-  return [...groups];
-}
-
-function wait({ server, client, args }: Call): Json | null {
+function wait({ server, client, args, container, member }: Call): Json | null {
   const { pid: id } = pidArgs.check(args, "");
   if (id === undefined) {
-    server.waiting.add(client);
+    if (member !== null && member.status !== null) return { status: member.status };
+    (member ?? server).waiting.add(client);
     return null;
   }
-  const exec = findExec(server, id);
+  const exec = findExec(container, id);
   if (exec === null) {
     throw new RunscError({ what: "no such process was started from outside", on: String(id) });
   }
@@ -102,15 +106,15 @@ function wait({ server, client, args }: Call): Json | null {
   return null;
 }
 
-function pause({ server }: Call): Json {
-  running(server);
-  server.loop.pause();
+function pause(call: Call): Json {
+  running(call);
+  call.server.setPaused(call.container, true);
   return {};
 }
 
-function resume({ server }: Call): Json {
-  running(server);
-  server.loop.unpause();
+function resume(call: Call): Json {
+  running(call);
+  call.server.setPaused(call.container, false);
   return {};
 }
 
@@ -129,20 +133,45 @@ function log({ server, args }: Call): Json {
   return {};
 }
 
-function stop({ server }: Call): Json {
-  const { init } = server.container;
-  if (init === null) server.end(128 + SIGKILL);
+function stop({ server, container, member }: Call): Json {
+  const { init } = container;
+  if (init === null || member !== null) (member ?? server).end(128 + SIGKILL);
   else {
-    server.loop.unpause();
+    server.setPaused(container, false);
     startGroupExit(init, SIGKILL, null);
   }
   return {};
 }
 
-function state({ server }: Call): Json {
-  const { init } = server.container;
-  const status = init === null ? "created" : server.loop.paused ? "paused" : "running";
-  return { status, id: server.container.options.id };
+function state({ server, container, member }: Call): Json {
+  const status = member !== null && member.status !== null
+    ? "stopped"
+    : container.init === null
+    ? "created"
+    : server.isPaused(container)
+    ? "paused"
+    : "running";
+  return { status, id: container.options.id };
+}
+
+/** The method `create`, whose code is loaded when it is wanted. */
+function create({ server, client, args, fds }: Call): null {
+  const { kernel, init } = server.container;
+  if (init === null) throw new RunscError({ what: "the sandbox has not been started" });
+  const taken = [...fds];
+  fds.clear();
+  kernel.defer(async () => {
+    const { createMember } = await import("./members.ts");
+    client.reply(await createMember(server, args, taken));
+  });
+  return null;
+}
+
+/** The method `destroy`: a container that came later goes for good. */
+function destroy({ member }: Call): Json {
+  if (member === null) throw new RunscError({ what: "the sandbox's own container ends with it" });
+  member.remove();
+  return {};
 }
 
 /** All methods by name. */
@@ -153,12 +182,14 @@ export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ["wait", wait],
   ["exec", execProcess],
   ["resize", resizeExec],
-  ["processes", ({ server }) => listProcesses(server)],
+  ["processes", ({ server, container }) => listProcesses(server, container)],
   ["stacks", ({ server }) => listStacks(server)],
-  ["stats", ({ server }) => statistics(server)],
+  ["stats", ({ server, container }) => statistics(server, container)],
   ["pause", pause],
   ["resume", resume],
   ["strace", strace],
   ["log", log],
   ["stop", stop],
+  ["create", create],
+  ["destroy", destroy],
 ]);

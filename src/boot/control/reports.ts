@@ -4,6 +4,7 @@ import { type Task, TaskState } from "../../sentry/kernel/task.ts";
 import { type ThreadGroup, Usage } from "../../sentry/kernel/thread_group.ts";
 import { Terminal } from "../../sentry/fs/tty/terminal.ts";
 import type { ControllingTerminal } from "../../sentry/kernel/process_group.ts";
+import type { Container } from "../container.ts";
 import type { Json } from "./methods.ts";
 import type { ControlServer } from "./server.ts";
 
@@ -11,22 +12,24 @@ const PAGE = 4096;
 /** Most entries of one answer, which has to fit into a message. */
 const MAX_ENTRIES = 800;
 
-function groups(server: ControlServer): ThreadGroup[] {
+/** The processes of a container that have not ended. */
+export function processesOf(server: ControlServer, container: Container): ThreadGroup[] {
   const found = new Set<ThreadGroup>();
-  for (const pid of server.container.kernel.tasks.pids()) {
-    if (pid.task !== null && !pid.task.group.isZombie) found.add(pid.task.group);
+  for (const { task } of container.pids.pids()) {
+    if (task === null || task.group.isZombie) continue;
+    if (server.containerOf(task) === container) found.add(task.group);
   }
-  return [...found].slice(0, MAX_ENTRIES);
+  return [...found];
 }
 
 /** The method `processes`. */
-export function listProcesses(server: ControlServer): Json {
-  const now = server.container.kernel.clock.monotonic();
+export function listProcesses(server: ControlServer, container: Container): Json {
+  const now = container.kernel.clock.monotonic();
   return {
-    processes: groups(server).map((group) => ({
+    processes: processesOf(server, container).slice(0, MAX_ENTRIES).map((group) => ({
       uid: group.leader.creds.euid,
-      pid: group.tgid,
-      ppid: group.parent?.tgid ?? 0,
+      pid: group.pid.numberIn(container.pids),
+      ppid: group.parent?.pid.numberIn(container.pids) ?? 0,
       threads: group.tasks.length,
       terminal: terminalName(group.session.terminal),
       /** Seconds since it started, and of processor time. */
@@ -61,12 +64,12 @@ export function listStacks(server: ControlServer): Json {
 }
 
 /** The method `stats`. Times are nanoseconds. */
-export function statistics(server: ControlServer): Json {
-  const { kernel } = server.container;
+export function statistics(server: ControlServer, container: Container): Json {
+  const { kernel } = container;
   const usage = new Usage();
   let threads = 0;
   let waited = 0;
-  for (const group of groups(server)) {
+  for (const group of processesOf(server, container)) {
     group.collectUsage(usage);
     waited += group.childUsage.userTime + group.childUsage.systemTime;
     threads += group.tasks.length;

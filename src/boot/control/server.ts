@@ -13,8 +13,9 @@ import {
 import { isRunscError, shorten } from "../../container/error.ts";
 import { type HostPoller, HostWatch } from "../../sentry/kernel/host_poller.ts";
 import type { RunLoop } from "../../sentry/kernel/run_loop.ts";
+import type { Task } from "../../sentry/kernel/task.ts";
 import type { Container } from "../container.ts";
-import { type Json, METHODS } from "./methods.ts";
+import { type Call, type Json, METHODS } from "./methods.ts";
 import type { TraceSwitch } from "./trace_switch.ts";
 
 /** Connections at once; more wait to be accepted. */
@@ -81,7 +82,10 @@ export class ControlServer extends HostWatch {
   readonly loop: RunLoop;
   readonly trace: TraceSwitch | null;
   readonly poller: HostPoller;
-  /** Connections that wait for the end of the container. */
+  /** Containers that came to the sandbox after its own, by id. */
+  readonly members: Map<string, Member> = new Map();
+  readonly #paused: Set<Container> = new Set();
+  /** Connections that wait for the end of the sandbox's own container. */
   readonly waiting: Set<ControlConnection> = new Set();
   readonly #clients: Set<ControlConnection> = new Set();
   readonly #uid = libc.geteuid();
@@ -108,6 +112,41 @@ export class ControlServer extends HostWatch {
   end(status: number): void {
     this.ended = true;
     this.exitStatus = status;
+  }
+
+  /** Whether a container is paused. */
+  isPaused(container: Container): boolean {
+    return this.#paused.has(container);
+  }
+
+  /** Pauses a container, or lets it go on. */
+  setPaused(container: Container, paused: boolean): void {
+    if (paused === this.#paused.has(container)) return;
+    if (paused) this.#paused.add(container);
+    else this.#paused.delete(container);
+    this.loop.unpause();
+    if (this.#paused.size > 0) this.loop.pause((t) => this.#paused.has(this.containerOf(t)));
+  }
+
+  /** The container that a task belongs to. */
+  containerOf(t: Task): Container {
+    if (this.members.size === 0) return this.container;
+    const ns = t.group.leader.pid.ns;
+    for (const { container } of this.members.values()) {
+      const { pids } = container;
+      const isOwn = pids !== this.container.pids && ns.isWithin(pids);
+      if (isOwn && !this.#sharesPids(container)) return container;
+      // Containers with the same process ids are told apart by what their processes see of files.
+      if (t.nsproxy.mnt === container.ns) return container;
+    }
+    return this.container;
+  }
+
+  #sharesPids(container: Container): boolean {
+    for (const other of this.members.values()) {
+      if (other.container !== container && other.container.pids === container.pids) return true;
+    }
+    return false;
   }
 
   /** Tells those who wait for the container how it ended. */
@@ -149,9 +188,25 @@ export class ControlServer extends HostWatch {
     client.closed = true;
     this.poller.remove(client);
     this.waiting.delete(client);
+    for (const { waiting } of this.members.values()) waiting.delete(client);
     libc.close(client.fd);
     this.#clients.delete(client);
     this.poller.rearm(this);
+  }
+
+  /** The call of a message, or why it can not be: the container it names is not there. */
+  #callOf(
+    client: ControlConnection,
+    given: Record<string, unknown>,
+    fds: Set<number>,
+  ): Call | string {
+    const { container: id, ...args } = given;
+    if (id === undefined || id === this.container.options.id) {
+      return { server: this, client, args, fds, container: this.container, member: null };
+    }
+    const member = typeof id === "string" ? this.members.get(id) : undefined;
+    if (member === undefined) return "the sandbox has no such container";
+    return { server: this, client, args, fds, container: member.container, member };
   }
 
   /** Carries out what a message asks for. */
@@ -170,7 +225,12 @@ export class ControlServer extends HostWatch {
         client.reply({ error: `the sandbox knows no method ${name}` });
         return;
       }
-      const result = method({ server: this, client, args: request.args, fds });
+      const call = this.#callOf(client, request.args, fds);
+      if (typeof call === "string") {
+        client.reply({ error: call });
+        return;
+      }
+      const result = method(call);
       if (result !== null) client.reply({ result });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -183,6 +243,19 @@ export class ControlServer extends HostWatch {
       for (const fd of fds) libc.close(fd);
     }
   }
+}
+
+/** A container that came to a sandbox after its own. */
+export interface Member {
+  readonly container: Container;
+  /** Connections that wait for its end. */
+  readonly waiting: Set<ControlConnection>;
+  /** Its exit status, null before its end. */
+  status: number | null;
+  /** Ends it with this status, if it has not started; kills it otherwise. */
+  end(status: number): void;
+  /** Ends it and forgets it. */
+  remove(): void;
 }
 
 interface Request {

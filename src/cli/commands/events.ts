@@ -1,6 +1,6 @@
 import { RunscError, shorten } from "../../container/error.ts";
 import { writeAll } from "../../container/log.ts";
-import { readState, statusOf } from "../../container/state.ts";
+import { type ContainerState, readState, statusOf } from "../../container/state.ts";
 import type { Invocation } from "../command.ts";
 import type { COMMAND_FLAGS } from "../commands.ts";
 import { connect, requireRunning } from "../lifecycle.ts";
@@ -11,22 +11,23 @@ export async function runEvents(
 ): Promise<number> {
   const { config, flags, args: [id] } = invocation;
   const interval = durationOf(flags.interval);
-  requireRunning(readState(config.root, id));
+  const state = readState(config.root, id);
+  requireRunning(state);
   for (;;) {
-    writeAll(Deno.stdout, JSON.stringify(statisticsOf(config.root, id)) + "\n");
+    writeAll(Deno.stdout, JSON.stringify(statisticsOf(config.root, state)) + "\n");
     if (flags.stats) return 0;
     await new Promise((resolve) => setTimeout(resolve, interval));
     if (statusOf(readState(config.root, id)) === "stopped") return 0;
   }
 }
 
-function statisticsOf(root: string, id: string): unknown {
-  using client = connect(root, id);
+function statisticsOf(root: string, state: ContainerState): unknown {
+  using client = connect(root, state);
   const { cpu, memory, pids } = client.call("stats") as Record<string, number>;
   const usage = { usage: memory };
   return {
     type: "stats",
-    id,
+    id: state.id,
     data: {
       cpu: { usage: { total: cpu, kernel: 0, user: cpu }, throttling: {} },
       memory: { cache: 0, usage, swap: {}, kernel: {}, kernelTCP: {}, raw: {} },

@@ -38,7 +38,7 @@ export function runExec(invocation: Invocation<typeof COMMAND_FLAGS.exec>): Prom
   if (process.terminal === true && flags.detach && consoleSocket === null) {
     throw new RunscError({ what: "cannot allocate tty", why: "--console-socket is missing" });
   }
-  using client = connect(config.root, id);
+  using client = connect(config.root, state);
   const pair = new Int32Array(2);
   const r = libc.pipe2(pair, O_CLOEXEC);
   if (r < 0) throw new RunscError({ what: "cannot make a pipe", why: errnoText(-r) });

@@ -10,7 +10,7 @@ function change(root: string, id: string, from: "running" | "paused", to: typeof
   if (status !== from) {
     throw new RunscError({ what: `container not ${from}`, on: id, why: `it is ${status}` });
   }
-  using client = connect(root, id);
+  using client = connect(root, state);
   client.call(to === "paused" ? "pause" : "resume");
   state.status = to;
   writeState(root, state);

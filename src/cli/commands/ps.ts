@@ -19,8 +19,9 @@ interface ProcessInfo {
 /** The command `ps`: lists the processes of a container, by the numbers that they have in it. */
 export function runPs(invocation: Invocation<typeof COMMAND_FLAGS.ps>): Promise<number> {
   const { config, flags, args: [id] } = invocation;
-  requireRunning(readState(config.root, id));
-  using client = connect(config.root, id);
+  const state = readState(config.root, id);
+  requireRunning(state);
+  using client = connect(config.root, state);
   const processes = client.call("processes").processes as ProcessInfo[];
   if (flags.format === "json") {
     writeAll(Deno.stdout, JSON.stringify(processes.map((each) => each.pid)) + "\n");

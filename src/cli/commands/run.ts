@@ -17,7 +17,6 @@ import {
 import type { Invocation } from "../command.ts";
 import type { COMMAND_FLAGS } from "../commands.ts";
 import {
-  createContainer,
   descriptorCount,
   enterGroup,
   type Launch,
@@ -26,7 +25,8 @@ import {
   runEarlyHooks,
   writePidFile,
 } from "../launch.ts";
-import { deleteContainer, removeContainer, startContainer } from "../lifecycle.ts";
+import { deleteContainer, killContainer, removeContainer, startContainer } from "../lifecycle.ts";
+import { createGrouped, sandboxOf } from "../join_sandbox.ts";
 import { runSandbox } from "../sandbox.ts";
 
 const POLLIN = 1;
@@ -47,7 +47,7 @@ export async function runRun(invocation: Invocation<typeof COMMAND_FLAGS.run>): 
     log,
   };
   if (flags.detach) {
-    createContainer(launch);
+    createGrouped(launch);
     startContainer(config.root, id, log);
     return 0;
   }
@@ -57,15 +57,15 @@ export async function runRun(invocation: Invocation<typeof COMMAND_FLAGS.run>): 
   }
   const bundle = openBundle(launch);
   // The sandbox process itself may start no programs, so that somebody else has to run the last hooks.
-  return (bundle.spec.hooks?.poststop ?? []).length > 0
-    ? runApart(launch, flags.keep)
+  return (bundle.spec.hooks?.poststop ?? []).length > 0 || sandboxOf(bundle.spec) !== null
+    ? runApart(launch, bundle, flags.keep)
     : await runHere(launch, bundle, flags.keep);
 }
 
 /** Runs the container in a process of its own, and waits for it. */
-function runApart(launch: Launch, keep: boolean): number {
+function runApart(launch: Launch, bundle: Bundle, keep: boolean): number {
   const { config, id, log } = launch;
-  const state = createContainer(launch);
+  const state = createGrouped(launch, bundle);
   const signals = new HostSignals();
   for (const signo of FORWARDED) signals.catch(signo);
   try {
@@ -74,16 +74,20 @@ function runApart(launch: Launch, keep: boolean): number {
     deleteContainer(config.root, id, true, log);
     throw error;
   }
-  const status = waitForwarding(state.pid, signals);
-  if (!keep) {
-    using _lock = ContainerLock.take(config.root, id);
-    removeContainer(config.root, state, log);
-  }
+  const status = waitForwarding(state.pid, signals, (signal) => {
+    if (state.sandbox === undefined) hostKill(state.pid, signal);
+    else killContainer(config.root, id, signal, false, null);
+  });
+  if (!keep) deleteContainer(config.root, id, true, log);
   return status;
 }
 
 /** Waits for the sandbox process and hands signals on to it meanwhile. */
-function waitForwarding(pid: number, signals: HostSignals): number {
+function waitForwarding(
+  pid: number,
+  signals: HostSignals,
+  send: (signal: number) => void,
+): number {
   const pidfd = libc.pidfd_open(pid, 0);
   const set = new Uint8Array(16);
   const view = new DataView(set.buffer);
@@ -95,7 +99,7 @@ function waitForwarding(pid: number, signals: HostSignals): number {
     });
     if (libc.poll(set, 2, -1) < 0) continue;
     if (view.getUint16(14, true) !== 0 && libc.read(signals.fd, byte, 1) === 1) {
-      hostKill(pid, byte[0]);
+      send(byte[0]);
     }
     if (pidfd < 0 || view.getUint16(6, true) !== 0) break;
   }

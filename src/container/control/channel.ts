@@ -12,7 +12,7 @@ export const CONTROL_VERSION = 1;
 /** Longest message, in bytes. */
 export const MAX_MESSAGE = 128 * 1024;
 /** Most descriptors that come with a message. */
-export const MAX_FDS = 8;
+export const MAX_FDS = 128;
 
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;

@@ -58,9 +58,14 @@ export function listenIn(directory: string): number {
 /** A connection to a sandbox. */
 export class ControlClient {
   readonly fd: number;
+  readonly #container: string | null;
 
-  /** Connects to the sandbox of the container whose state is in `directory`. */
-  constructor(directory: string) {
+  /**
+   * Connects to the sandbox of the container whose state is in `directory`; calls are about that container, or
+   * `container`.
+   */
+  constructor(directory: string, container: string | null = null) {
+    this.#container = container;
     this.fd = withDirectory(directory, (at) => {
       const socket = libc.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
       const address = addressIn(at);
@@ -79,7 +84,9 @@ export class ControlClient {
     args: Record<string, unknown> = {},
     fds: readonly number[] = [],
   ): Record<string, unknown> {
-    const r = sendPacket(this.fd, JSON.stringify({ v: CONTROL_VERSION, method, args }), fds);
+    const about = this.#container === null ? args : { ...args, container: this.#container };
+    const message = JSON.stringify({ v: CONTROL_VERSION, method, args: about });
+    const r = sendPacket(this.fd, message, fds);
     const what = `the sandbox did not answer '${method}'`;
     if (r < 0) throw new RunscError({ what, why: errnoText(-r) });
     const packet = receivePacket(this.fd);

@@ -53,6 +53,7 @@ export class RunLoop {
   paused = false;
   /** Tasks that would have returned meanwhile. */
   readonly #held: Task[] = [];
+  #holds: ((t: Task) => boolean) | null = null;
 
   constructor(init: RunLoopInit) {
     this.#kernel = init.kernel;
@@ -87,13 +88,14 @@ export class RunLoop {
     }
   }
 
-  /** Stops all applications where they are; system calls that end meanwhile do not return. */
-  pause(): void {
-    if (this.paused) return;
+  /** Stops applications where they are, all or those that `holds` names; system calls that end meanwhile do not return. */
+  pause(holds: ((t: Task) => boolean) | null = null): void {
     this.paused = true;
+    this.#holds = holds;
     for (const pid of this.#kernel.tasks.pids()) {
       const task = pid.task;
-      if (task !== null && task.state === TaskState.User) this.#kernel.platform.interrupt(task.ctx);
+      if (task === null || task.state !== TaskState.User) continue;
+      if (holds === null || holds(task)) this.#kernel.platform.interrupt(task.ctx);
     }
   }
 
@@ -235,7 +237,7 @@ export class RunLoop {
   }
 
   #resume(t: Task): void {
-    if (this.paused) {
+    if (this.paused && (this.#holds === null || this.#holds(t))) {
       this.#held.push(t);
       this.#kernel.platform.park(t.ctx);
       return;

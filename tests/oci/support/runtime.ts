@@ -19,16 +19,20 @@ export class Runtime implements AsyncDisposable {
   readonly directory: string;
   readonly root: string;
   readonly executable: string;
+  readonly flags: readonly string[];
   #bundles = 0;
 
-  private constructor(directory: string, executable: string) {
+  private constructor(directory: string, executable: string, flags: readonly string[]) {
+    this.flags = flags;
     this.directory = directory;
     this.root = `${directory}/state`;
     this.executable = executable;
   }
 
-  static async open(): Promise<Runtime> {
-    return new Runtime(await Deno.makeTempDir({ prefix: "runsc-oci-" }), await runscPath());
+  /** `flags` are global flags of every command. */
+  static async open(...flags: string[]): Promise<Runtime> {
+    const directory = await Deno.makeTempDir({ prefix: "runsc-oci-" });
+    return new Runtime(directory, await runscPath(), flags);
   }
 
   /** Makes a bundle that runs `args`; returns its path. */
@@ -44,7 +48,7 @@ export class Runtime implements AsyncDisposable {
 
   /** Runs one command. */
   run(args: string[], options: RunOptions = {}): Promise<Outcome> {
-    return runProgram([this.executable, "--root", this.root, ...args], {
+    return runProgram([this.executable, "--root", this.root, ...this.flags, ...args], {
       timeout: 30_000,
       ...options,
     });
@@ -70,6 +74,7 @@ export class Runtime implements AsyncDisposable {
       this.executable,
       "--root",
       this.root,
+      ...this.flags,
       "create",
       "--bundle",
       bundle,
