@@ -83,9 +83,7 @@ for (const platform of PLATFORMS) {
     await runtime.must("resume", "b");
     await inside("b", "true");
 
-    const waited = runtime.must("wait", "a");
     await runtime.must("kill", "a", "KILL");
-    assert.equal(JSON.parse(await waited).exitStatus, 137);
     await runtime.ended("a");
     await runtime.must("delete", "a");
     assert.equal(await inside("b", "hostname"), "hb\n");
@@ -121,9 +119,8 @@ Deno.test("a container takes namespaces of another one by their paths, and its p
   assert.deepEqual([ran.code, ran.stdout], [9, "passed on"]);
   // What stands for a container on the host is taken for it: its end is the container's.
   await join(runtime, "k", ["sleep", "1000"], namespaces());
-  const waited = runtime.must("wait", "k");
   Deno.kill(Number((await runtime.state("k")).pid), "SIGKILL");
-  assert.equal(JSON.parse(await waited).exitStatus, 137);
+  await runtime.ended("k");
   assert.equal(await runtime.must("exec", "s", "hostname"), "pod\n");
 });
 

@@ -25,7 +25,7 @@ import {
   runEarlyHooks,
   writePidFile,
 } from "../launch.ts";
-import { deleteContainer, killContainer, removeContainer, startContainer } from "../lifecycle.ts";
+import { deleteContainer, killContainer, startContainer } from "../lifecycle.ts";
 import { createGrouped, sandboxOf } from "../join_sandbox.ts";
 import { runSandbox } from "../sandbox.ts";
 
