@@ -37,6 +37,22 @@ async function answers(runtime: Runtime, id: string, packets: Packet[], uid = 0)
 
 const call = (method: string, args: unknown = {}) => JSON.stringify({ v: 1, method, args });
 
+/** What `create` wants, but for descriptors: a pipe, one tree, three streams. */
+const JOINED = {
+  id: "b",
+  bundle: "/",
+  rootfs: "/",
+  overlay: true,
+  trees: [{ path: "/" }],
+  share: {},
+  stdio: 3,
+  spec: {
+    ociVersion: "1.0.0",
+    root: { path: "/" },
+    process: { args: ["true"], cwd: "/", user: { uid: 0, gid: 0 } },
+  },
+};
+
 const MALFORMED: [packet: Packet, error: RegExp][] = [
   [["{"], /not JSON/],
   [["\0\0\0"], /not JSON/],
@@ -75,7 +91,17 @@ const MALFORMED: [packet: Packet, error: RegExp][] = [
     [call("exec", { process: { args: ["true"], cwd: "/", user: { uid: 0, gid: 0 } } }), 3],
     /descriptors are missing/,
   ],
-  [[call("state"), 30], /too long/],
+  [[call("state"), 200], /too long/],
+  [[call("state", { container: "b" })], /no such container/],
+  [[call("state", { container: 7 })], /no such container/],
+  [[call("destroy")], /own container ends with it/],
+  [[call("create")], /id: is missing/],
+  [[call("create", JOINED)], /descriptors are missing/],
+  [[call("create", JOINED), 4], /descriptors are missing/],
+  [[call("create", { ...JOINED, id: "a" }), 5], /already exists/],
+  [[call("create", { ...JOINED, share: { pid: "x" } }), 5], /namespace of x/],
+  [[call("create", { ...JOINED, trees: [{ path: "/x" }] }), 5], /cannot open root file system/],
+  [[call("create", { ...JOINED, spec: { ociVersion: "1.0.0" } }), 5], /process or root is missing/],
 ];
 
 Deno.test("messages that are malformed, huge or ask for what can not be are refused", async () => {
