@@ -1,4 +1,4 @@
-import { EINVAL, ENOENT } from "../../../abi/errno.ts";
+import { EINVAL, ENOENT, EPERM } from "../../../abi/errno.ts";
 import { PROC_SUPER_MAGIC } from "../../../abi/mount.ts";
 import { DT_DIR } from "../../../abi/stat.ts";
 import { Task } from "../../kernel/task.ts";
@@ -12,6 +12,7 @@ import { openHostCpuInfo } from "./cpuinfo.ts";
 import { KernelDir, ProcLink, StaticDir } from "./proc_inode.ts";
 import { sysctlTree } from "./sysctl.ts";
 import { systemEntries } from "./system.ts";
+import { mayInspect } from "./task_access.ts";
 import { TaskDir } from "./task_dir.ts";
 import { parseNumber } from "./task_fd.ts";
 
@@ -53,25 +54,29 @@ class ProcRoot extends KernelDir {
     return id <= 0 ? null : this.fs.pidNs.task(id);
   }
 
-  override lookup(_ctx: VfsContext, name: string): Inode | number {
-    const fixed = this.fixed.entry(name);
+  override lookup(ctx: VfsContext, name: string): Inode | number {
+    const fixed = this.fs.shows(name) ? this.fixed.entry(name) : null;
     if (fixed !== null) return fixed;
     const task = this.process(name);
-    return task === null ? -ENOENT : this.fs.taskDir(task, false);
+    return task === null || !this.fs.maySee(ctx, task) ? -ENOENT : this.fs.taskDir(task, false);
   }
 
   override revalidate(ctx: VfsContext, name: string, child: Inode): boolean {
-    if (child instanceof TaskDir) return this.process(name) === child.task;
+    if (child instanceof TaskDir) {
+      return this.process(name) === child.task && this.fs.maySee(ctx, child.task);
+    }
+    if (!this.fs.shows(name)) return false;
     return this.fixed.revalidate(ctx, name, child);
   }
 
-  override list(_ctx: VfsContext): DirEntry[] | number {
-    const fixed = this.fixed.list(_ctx);
-    const list = typeof fixed === "number" ? [] : fixed;
+  override list(ctx: VfsContext): DirEntry[] | number {
+    const fixed = this.fixed.list(ctx);
+    const list = typeof fixed === "number" ? [] : fixed.filter((e) => this.fs.shows(e.name));
     const ns = this.fs.pidNs;
     const ids: number[] = [];
     for (const pid of ns.pids()) {
       if (pid.task === null || pid.task.group.pid !== pid) continue;
+      if (!this.fs.maySee(ctx, pid.task)) continue;
       ids.push(pid.numberIn(ns));
     }
     ids.sort((a, b) => a - b);
@@ -83,6 +88,27 @@ class ProcRoot extends KernelDir {
 
 const PROCESS_INO = 0x10000;
 
+/** What is hidden of other users' processes (`hidepid`). */
+const enum Hide {
+  Nothing = 0,
+  NoAccess = 1,
+  Invisible = 2,
+  /** As `Invisible`, and the group that may see all is of no account. */
+  Untraceable = 4,
+}
+
+const HIDE_NAMES = ["off", "noaccess", "invisible", "", "ptraceable"] as const;
+const HIDE: ReadonlyMap<string, Hide> = new Map([
+  ["0", Hide.Nothing],
+  ["1", Hide.NoAccess],
+  ["2", Hide.Invisible],
+  ["4", Hide.Untraceable],
+  ["off", Hide.Nothing],
+  ["noaccess", Hide.NoAccess],
+  ["invisible", Hide.Invisible],
+  ["ptraceable", Hide.Untraceable],
+]);
+
 /** procfs, as one namespace of process ids sees it (proc(5)). */
 export class ProcFileSystem extends FileSystem {
   readonly root: Inode;
@@ -90,14 +116,19 @@ export class ProcFileSystem extends FileSystem {
   /** Directories of tasks, so that each has one inode for as long as the task lives. */
   private readonly dirs: WeakMap<Task, TaskDir>;
   private readonly threadDirs: WeakMap<Task, TaskDir>;
-  private hidePid: number;
+  private hidePid: Hide;
+  /** Who is in this group sees all processes. */
+  private group: number;
+  private onlyProcesses: boolean;
 
   constructor(vfs: Vfs, pidNs: PidNamespace) {
     super(vfs, "proc", PROC_SUPER_MAGIC);
     this.pidNs = pidNs;
     this.dirs = new WeakMap();
     this.threadDirs = new WeakMap();
-    this.hidePid = 0;
+    this.hidePid = Hide.Nothing;
+    this.group = 0;
+    this.onlyProcesses = false;
     this.root = new ProcRoot(this);
   }
 
@@ -113,19 +144,52 @@ export class ProcFileSystem extends FileSystem {
     return dir;
   }
 
-  /** Checks mount options; those that hide processes are taken, as everything is in one sandbox. */
+  /** Whether an entry that tells of no process shows (`subset=pid`). */
+  shows(name: string): boolean {
+    return !this.onlyProcesses || name === "self" || name === "thread-self";
+  }
+
+  /** Whether processes of others are to be hidden from `ctx` as far as `from` and beyond. */
+  private hides(ctx: VfsContext, task: Task, from: Hide): boolean {
+    if (this.hidePid < from) return false;
+    if (this.hidePid !== Hide.Untraceable && ctx.creds.inGroup(this.group)) return false;
+    return mayInspect(ctx, task) !== 0;
+  }
+
+  /** Whether the directory of a process is there for `ctx`. */
+  maySee(ctx: VfsContext, task: Task): boolean {
+    return this.hidePid === Hide.Nothing || !this.hides(ctx, task, Hide.Invisible);
+  }
+
+  /** Whether `ctx` may look into the directory of a process: 0 or an error. */
+  mayEnter(ctx: VfsContext, task: Task): number {
+    if (this.hidePid === Hide.Nothing || !this.hides(ctx, task, Hide.NoAccess)) return 0;
+    return this.hidePid === Hide.NoAccess ? -EPERM : -ENOENT;
+  }
+
+  /** Takes over mount options; 0 or -EINVAL. */
   setOptions(data: string): number {
     for (const option of data.split(",")) {
-      if (option === "" || option === "subset=pid" || /^gid=\d+$/.test(option)) continue;
-      const match = /^hidepid=([0-4])$/.exec(option);
-      if (match === null) return -EINVAL;
-      this.hidePid = Number(match[1]);
+      if (option === "") continue;
+      const [name, value] = option.split("=");
+      if (name === "hidepid" && HIDE.has(value)) this.hidePid = HIDE.get(value)!;
+      else if (name === "gid" && /^\d{1,9}$/.test(value)) this.group = Number(value);
+      else if (name === "subset" && value === "pid") this.onlyProcesses = true;
+      else return -EINVAL;
     }
     return 0;
   }
 
+  override remount(_readOnly: boolean, data: string): number {
+    return this.setOptions(data);
+  }
+
   override showOptions(): string {
-    return this.hidePid === 0 ? "" : `hidepid=${this.hidePid}`;
+    let text = "";
+    if (this.group !== 0) text += `,gid=${this.group}`;
+    if (this.hidePid !== Hide.Nothing) text += `,hidepid=${HIDE_NAMES[this.hidePid]}`;
+    if (this.onlyProcesses) text += ",subset=pid";
+    return text.slice(1);
   }
 }
 

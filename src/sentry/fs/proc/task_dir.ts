@@ -233,19 +233,22 @@ export class TaskDir extends KernelDir {
     return inode;
   }
 
-  override lookup(_ctx: VfsContext, name: string): Inode | number {
+  override lookup(ctx: VfsContext, name: string): Inode | number {
     if (alive(this.task) < 0) return -ENOENT;
-    return this.find(name) ?? -ENOENT;
+    const hidden = this.fs.mayEnter(ctx, this.task);
+    return hidden !== 0 ? hidden : this.find(name) ?? -ENOENT;
   }
 
-  override revalidate(_ctx: VfsContext, name: string, child: Inode): boolean {
-    if (alive(this.task) < 0) return false;
+  override revalidate(ctx: VfsContext, name: string, child: Inode): boolean {
+    if (alive(this.task) < 0 || this.fs.mayEnter(ctx, this.task) !== 0) return false;
     this.takeOwner();
     return this.made.get(name) === child && child.uid === this.uid;
   }
 
-  override list(_ctx: VfsContext): DirEntry[] | number {
+  override list(ctx: VfsContext): DirEntry[] | number {
     if (alive(this.task) < 0) return -ENOENT;
+    const hidden = this.fs.mayEnter(ctx, this.task);
+    if (hidden !== 0) return hidden;
     const list: DirEntry[] = [];
     for (const name of this.makers.keys()) {
       const inode = this.find(name)!;
