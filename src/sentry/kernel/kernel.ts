@@ -81,6 +81,7 @@ export class Kernel {
     this.timers = new TimerQueue(init.clock);
     this.uts = new UtsNamespace(this.userNs, init.hostname, "(none)");
     this.ipc = new IpcNamespace(this.userNs);
+    this.ipc.users = 1;
     this.rootCreds = Credentials.root(this.userNs);
     this.futexes = new FutexTable(init.frames);
   }

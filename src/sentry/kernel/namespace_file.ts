@@ -1,6 +1,7 @@
 /** Descriptors of namespaces: what opening /proc/PID/ns/* gives (namespaces(7)). */
 
 import type { Path } from "../vfs/path.ts";
+import { IpcNamespace } from "./namespaces.ts";
 import { File } from "../vfs/file.ts";
 
 /** An open namespace. */
@@ -14,5 +15,10 @@ export class NamespaceFile extends File {
     super(path, flags);
     this.namespace = namespace;
     this.type = type;
+    if (namespace instanceof IpcNamespace) namespace.users++;
+  }
+
+  override release(): void {
+    if (this.namespace instanceof IpcNamespace) this.namespace.release();
   }
 }

@@ -27,6 +27,8 @@ export class UtsNamespace {
 export interface IpcFamily {
   /** Their lines of /proc/sysvipc. */
   report(userNs: UserNamespace): string;
+  /** Nobody is in the namespace any more: all objects go. */
+  release(): void;
 }
 
 /** System V IPC objects and POSIX message queues. Their families hang what they need here. */
@@ -37,8 +39,18 @@ export class IpcNamespace {
   /** The file system of POSIX message queues. */
   queues: FileSystem | null = null;
   readonly limits: IpcLimits = new IpcLimits();
+  /** Sets of namespaces with tasks, and open descriptors, that have it. */
+  users = 0;
 
   constructor(readonly userNs: UserNamespace) {}
+
+  /** Ends a use. System V objects go with the last one; queues with their files. */
+  release(): void {
+    if (--this.users > 0) return;
+    this.shared?.release();
+    this.semaphores?.release();
+    this.messages?.release();
+  }
 }
 
 /** Network devices, addresses, ports. The socket families hang their stack here. */
@@ -67,6 +79,9 @@ export class TimeNamespace {
 
 /** The namespaces of a task. Shared between tasks, so immutable: unshare makes a copy. */
 export class NsProxy {
+  /** Tasks that have it. */
+  users = 0;
+
   constructor(
     readonly uts: UtsNamespace,
     readonly ipc: IpcNamespace,
@@ -78,6 +93,17 @@ export class NsProxy {
     readonly pidForChildren: PidNamespace,
     readonly timeForChildren: TimeNamespace,
   ) {}
+
+  /** Another task has it. */
+  retain(): this {
+    if (this.users++ === 0) this.ipc.users++;
+    return this;
+  }
+
+  /** A task is gone, or has another one now. */
+  release(): void {
+    if (--this.users === 0) this.ipc.release();
+  }
 
   /** A copy with some of them replaced. */
   with(changes: Partial<NsProxy>): NsProxy {

@@ -73,6 +73,7 @@ export function startProcess(kernel: Kernel, start: ProcessStart): Task | number
     affinity: affinityOf(kernel.cpus),
   });
   pid.task = t;
+  nsproxy.retain();
   const group = new ThreadGroup(kernel, pid, t, new SignalHandlers());
   t.group = group;
   group.tasks.push(t);

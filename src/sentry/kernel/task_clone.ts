@@ -135,6 +135,7 @@ export function cloneTask(t: Task, request: CloneRequest): number {
     affinity: t.affinity,
   });
   pid.task = child;
+  child.nsproxy.retain();
   inherit(t, child, flags);
   if (thread) {
     t.group.tasks.push(child);

@@ -66,6 +66,7 @@ export function exitTask(t: Task, code: number): number {
   t.fs.release();
   t.ctx.release();
   t.mm.release();
+  t.nsproxy.release();
   kernel.accounts.addTasks(t.creds.ruid, -1);
   if (group.execTask !== null && group.tasks.length === 1) group.execTask.wake();
   if (t !== group.leader) discard(t);

@@ -80,9 +80,15 @@ export function sys_unshare(t: Task): number {
   if ((flags & (CLONE_SYSVSEM | CLONE_NEWIPC)) !== 0) leaveUndoList(t);
   if (creds !== t.creds) commitCreds(t, creds);
   if ((flags & NAMESPACE_FLAGS) !== 0) {
-    t.nsproxy = newNamespaces(t, flags, creds, t.fs, pids);
+    enterNamespaces(t, newNamespaces(t, flags, creds, t.fs, pids));
   }
   return 0;
+}
+
+function enterNamespaces(t: Task, next: NsProxy): void {
+  const old = t.nsproxy;
+  t.nsproxy = next.retain();
+  old.release();
 }
 
 /** setns(2). */
@@ -121,7 +127,7 @@ function enter(t: Task, namespace: object): number {
   if (namespace instanceof PidNamespace) {
     if (!t.creds.capable(CAP_SYS_ADMIN)) return -EPERM;
     if (!namespace.isWithin(t.pid.ns)) return -EINVAL;
-    t.nsproxy = t.nsproxy.with({ pidForChildren: namespace });
+    enterNamespaces(t, t.nsproxy.with({ pidForChildren: namespace }));
     return 0;
   }
   let change: Partial<NsProxy>;
@@ -146,7 +152,7 @@ function enter(t: Task, namespace: object): number {
     return -EINVAL;
   }
   if (!t.creds.capable(CAP_SYS_ADMIN, owner) || !t.creds.capable(CAP_SYS_ADMIN)) return -EPERM;
-  t.nsproxy = t.nsproxy.with(change);
+  enterNamespaces(t, t.nsproxy.with(change));
   return 0;
 }
 
@@ -167,7 +173,7 @@ function enterUser(t: Task, ns: UserNamespace): number {
 function enterMount(t: Task, ns: MountNamespace): number {
   if (!t.creds.capable(CAP_SYS_ADMIN) || !t.creds.capable(CAP_SYS_CHROOT)) return -EPERM;
   if (t.fs.users > 1) return -EINVAL;
-  t.nsproxy = t.nsproxy.with({ mnt: ns });
+  enterNamespaces(t, t.nsproxy.with({ mnt: ns }));
   const root = new Path(ns.root, ns.root.root);
   t.fs.setRoot(root);
   t.fs.setCwd(root);
