@@ -70,7 +70,7 @@ function firstPlace(kernel: Kernel): ContainerPlace {
   return {
     uts: kernel.uts,
     ipc: kernel.ipc,
-    net: new NetNamespace(kernel.userNs),
+    net: new NetNamespace(kernel.userNs, true),
     pids: kernel.tasks,
     openTree: undefined,
     openFiles: null,

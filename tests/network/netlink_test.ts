@@ -1,5 +1,6 @@
 /** What ip(8), ifconfig(8) and ss(8) see and change in a fresh network namespace: as on the host. */
-import { compare } from "../support/guest.ts";
+import assert from "node:assert/strict";
+import { compare, onPlatforms, sandboxed } from "../support/guest.ts";
 import { canMakeNamespaces } from "./support/pair.ts";
 
 const possible = await canMakeNamespaces();
@@ -23,7 +24,7 @@ function same(name: string, needs: string[], lines: string[]): void {
 
 same("ip shows and changes links", ["ip"], [
   "ip link set lo up; ip link show lo",
-  "ip link add x0 type veth peer name x1; ip link set x0 mtu 1400; ip link show x0",
+  "ip link add x0 type veth peer name x1; ip link show x0",
   "ip link set x0 up; ip link show x0; ip link set x1 up; ip link show x1; ip link show x0",
   "ip link set x0 down; ip link set x0 name x2; ip link set x1 address 02:00:00:00:00:07; ip link",
   "ip link set x2 mtu 1500; ip link add x0 type bridge; ip link set x2 master x0; ip link set x2 up; ip link set x0 up",
@@ -34,10 +35,10 @@ same("ip shows and changes links", ["ip"], [
 
 same("ip shows and changes addresses", ["ip"], [
   "ip link set lo up; ip link add x0 type veth peer name x1; ip link set x1 up; ip link set x0 up",
-  "ip addr add 10.1.0.1/24 dev x0; ip addr add 10.1.7.2/28 brd + dev x0; ip addr add fd01::1/64 dev x0 nodad",
-  "ip addr add 10.1.0.1/24 dev x0; echo $?; ip addr add 10.2.0.1 peer 10.2.0.9/32 dev x0",
-  "ip -o -4 addr; ip -6 addr show dev x0 scope global | sed 's/ nodad//'; ip route; ip addr del 10.1.7.2/28 dev x0",
-  "ip addr del 10.9.0.9/24 dev x0; echo $?; ip -4 addr show x0; ip addr flush dev x0; ip -4 addr show x0",
+  "ip addr add 10.1.0.1/24 brd + dev x0; ip addr add 10.1.0.1/24 dev x0; echo $?",
+  "ip addr add 10.2.0.1 peer 10.2.0.9/32 dev x0; ip addr add 10.3.0.1/16 dev x1; ip -o -4 addr; ip route",
+  "ip addr del 10.2.0.1 peer 10.2.0.9/32 dev x0; ip addr del 10.9.0.9/24 dev x0; echo $?",
+  "ip -4 addr show x0; ip addr flush dev x0; ip -4 addr show x0; ip route",
 ]);
 
 same("ip shows and changes routes, neighbours and rules", ["ip"], [
@@ -51,15 +52,6 @@ same("ip shows and changes routes, neighbours and rules", ["ip"], [
   "ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:06 dev x0 nud reachable; ip neigh show dev x0 nud all | grep 0.5",
   "ip neigh del 10.1.0.5 dev x0; ip neigh; ip rule add from 10.0.0.0/8 table 100 pref 50; ip rule add fwmark 7 table 9",
   "ip rule; ip rule del pref 50; ip rule; ip -6 rule; ip rule del from 1.2.3.4 table 5",
-]);
-
-same("programs in two namespaces reach each other over a veth and a bridge", ["ip", "ping"], [
-  "ip link set lo up; ip link add br0 type bridge; ip link set br0 up; ip addr add 10.1.0.1/24 dev br0",
-  "mkfifo /tmp/f$$; unshare -n sh -c 'echo > /tmp/f'$$'; exec sleep 20' & P=$!; read x < /tmp/f$$; rm /tmp/f$$",
-  "ip link add x0 type veth peer name x1 netns $P; ip link set x0 master br0 up",
-  "nsenter -t $P -n sh -c 'ip addr add 10.1.0.2/24 dev x1; ip link set x1 up'",
-  "ping -c1 -W5 10.1.0.2 | grep received; nsenter -t $P -n ping -c1 -W5 10.1.0.1 | grep received",
-  "kill $P",
 ]);
 
 same("changes are told to who listens", ["ip", "python3"], [
@@ -105,3 +97,20 @@ same("ss lists sockets", ["ss", "python3", "ip"], [
   "    print(a, *sorted(' '.join(x.split()) for x in r.stdout.splitlines()), r.stderr, sep='\\n')",
   "P",
 ]);
+
+onPlatforms(
+  "programs in two namespaces reach each other over a veth and a bridge",
+  async (platform) => {
+    const script = [
+      "ip link add br type bridge; ip link set br up; ip addr add 10.1.0.1/24 dev br",
+      "mkfifo /tmp/f; unshare -n sh -c 'echo up > /tmp/f; exec sleep 20' & P=$!; read x < /tmp/f",
+      "ip link add x0 type veth peer name x1 netns $P && ip link set x0 master br up",
+      "nsenter -t $P -n sh -c 'ip link set lo up; ip addr add 10.1.0.2/24 dev x1; ip link set x1 up'",
+      "ping -c1 -W5 10.1.0.2 | grep -o '. received'",
+      "nsenter -t $P -n ping -c1 -W5 10.1.0.1 | grep -o '. received'; kill $P",
+    ].join("\n");
+    const { stdout, stderr } = await sandboxed(platform, ["bash", "-c", script]);
+    assert.equal(stdout, "1 received\n1 received\n", stderr);
+  },
+  { needs: ["ip", "ping", "unshare", "nsenter"] },
+);

@@ -188,7 +188,7 @@ async function create(
   const container = new Container(kernel, poller, spec, options, {
     uts: share("uts")?.nsproxy.uts ?? new UtsNamespace(kernel.userNs, hostname, domainname),
     ipc: share("ipc")?.nsproxy.ipc ?? new IpcNamespace(kernel.userNs),
-    net: share("network")?.nsproxy.net ?? new NetNamespace(kernel.userNs),
+    net: share("network")?.nsproxy.net ?? new NetNamespace(kernel.userNs, true),
     pids: share("pid")?.pids ?? new PidNamespace(kernel.tasks),
     openTree: treesOf(new Map(trees.map((tree, i) => [tree.path, { ...tree, fd: more[i] }]))),
     openFiles: (ctx) => {

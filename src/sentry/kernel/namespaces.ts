@@ -59,7 +59,8 @@ export class NetNamespace {
   /** Abstract unix socket names, owned by the unix family. */
   abstractNames: unknown = null;
 
-  constructor(readonly userNs: UserNamespace) {}
+  /** `startsUp`: whether its loopback is up from the start, as it is only in a container's own (network_namespaces(7)). */
+  constructor(readonly userNs: UserNamespace, readonly startsUp = false) {}
 }
 
 /** A view of the cgroup tree. */

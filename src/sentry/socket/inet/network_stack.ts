@@ -157,14 +157,7 @@ export function networkStack(kernel: Kernel, net: NetNamespace): NetworkStack {
   if (!(own instanceof NetworkStack)) {
     own = new NetworkStack(kernel, net);
     net.stack = own;
-    // A new namespace has its loopback down (network_namespaces(7)); the first one is set up by boot.
-    if (net.userNs === kernel.userNs && !initialised.has(kernel)) {
-      initialised.add(kernel);
-      (own as NetworkStack).stack.startLoopback();
-    }
+    if (net.startsUp) (own as NetworkStack).stack.startLoopback();
   }
   return own as NetworkStack;
 }
-
-/** Kernels whose first namespace has its stack. */
-const initialised: WeakSet<Kernel> = new WeakSet();
