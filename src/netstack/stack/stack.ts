@@ -167,8 +167,6 @@ export class Stack implements AddressManager {
   /** Brings loopback up with its usual addresses. */
   startLoopback(): void {
     this.setUp(this.loopback, true);
-    this.addAddress(this.loopback, ipv4(0x7f000001), 8);
-    this.addAddress(this.loopback, LOOPBACK_V6, 128);
   }
 
   /** The interface of that name, or null. */
@@ -271,6 +269,11 @@ export class Stack implements AddressManager {
       }
     } else {
       for (const e of at.addresses) this.addresses.addSubnetRoute(at, e);
+      // As on Linux: loopback comes up with its addresses.
+      if (at.isLoopback) {
+        if (!at.addresses.some((e) => e.address.isV4)) this.addAddress(at, ipv4(0x7f000001), 8);
+        if (!at.addresses.some((e) => !e.address.isV4)) this.addAddress(at, LOOPBACK_V6, 128);
+      }
       if (at.isEthernet && !at.disable6 && at.mac !== 0) this.addLinkLocal(at);
     }
   }
