@@ -74,6 +74,7 @@ export const COMMAND_FLAGS = {
     bundle: { kind: "value", default: ".", description: "directory of the bundle" },
     "preserve-fds": { kind: "value", default: "0", description: "number of descriptors" },
     console: { kind: "switch", description: "whether a terminal follows" },
+    cgroups: { kind: "switch", description: "enter the control groups that are written down" },
   },
   kill: {
     all: { kind: "switch", alias: "a", description: "send it to every process" },

@@ -134,16 +134,21 @@ export function writePidFile(path: string | null, pid: number): void {
   }
 }
 
-/** Enters the container's control group as far as the configuration asks for it. */
-export function enterGroup(launch: Launch, bundle: Bundle, meanwhile = false): Entered {
+/** Whether what only root may do is left out where it is refused. */
+export function isRootless(config: SandboxConfig): boolean {
+  return config.rootless === "true" || Deno.uid() !== 0;
+}
+
+/** Makes the container's control group, and with `enter` enters it, as far as the configuration asks for it. */
+export function enterGroup(launch: Launch, bundle: Bundle, enter: boolean): Entered {
   const { config, log, id } = launch;
   if (config.ignoreCgroups) return { directories: {}, leave() {}, entered: Promise.resolve() };
   return enterCgroup(bundle.spec.linux, id, {
     systemd: config.systemdCgroup,
-    rootless: config.rootless === "true" || Deno.uid() !== 0,
+    rootless: isRootless(config),
     warn: (message) => log.warning(message),
     record: (directories) => recordCgroups(config.root, id, directories),
-    meanwhile,
+    enter,
   });
 }
 
@@ -184,13 +189,8 @@ export function createContainer(launch: Launch, bundle: Bundle): ContainerState 
       fds.push(slave);
       sendConsole(launch.consoleSocket, master);
     }
-    const group = enterGroup(launch, bundle);
-    cgroups = group.directories;
-    try {
-      pid = spawnSandbox(launch, bundle, fds);
-    } finally {
-      group.leave();
-    }
+    cgroups = enterGroup(launch, bundle, false).directories;
+    pid = spawnSandbox(launch, bundle, fds, Object.keys(cgroups).length > 0);
     libc.close(open.splice(open.indexOf(theirs), 1)[0]);
     awaitReady(own);
     const state = newState(id, bundle, pid, cgroups);
@@ -226,7 +226,12 @@ function socketPair(): [number, number] {
  * Starts `runsc boot` in a process id namespace of its own, where nothing of the host can be signalled; its descriptors
  * from 3 on are the preserved ones, the control socket, and that to report on.
  */
-function spawnSandbox(launch: Launch, bundle: Bundle, fds: readonly number[]): number {
+function spawnSandbox(
+  launch: Launch,
+  bundle: Bundle,
+  fds: readonly number[],
+  hasGroups: boolean,
+): number {
   const { config } = launch;
   const first = 3 + launch.preserveFds;
   const { path, argv } = selfCommand();
@@ -239,6 +244,7 @@ function spawnSandbox(launch: Launch, bundle: Bundle, fds: readonly number[]): n
     "--preserve-fds",
     String(launch.preserveFds),
     ...(fds.length > 2 ? ["--console"] : []),
+    ...(hasGroups ? ["--cgroups"] : []),
     launch.id,
   ];
   const map = new Map(fds.map((fd, i) => [first + i, fd]));
@@ -256,7 +262,7 @@ function spawnSandbox(launch: Launch, bundle: Bundle, fds: readonly number[]): n
     fds: map,
     inherit: first,
     session: !launch.attached,
-    namespaces: config.rootless === "true" || Deno.uid() !== 0 ? 0 : CLONE_NEWPID,
+    namespaces: isRootless(config) ? 0 : CLONE_NEWPID,
     dieWithParent: launch.attached,
   });
   if (nothing >= 0) libc.close(nothing);

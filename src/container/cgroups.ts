@@ -1,6 +1,6 @@
 /**
- * Control groups of the sandbox process, on cgroup v1, the hybrid of both, and v2 (cgroups(7)). The command that starts a
- * sandbox enters the group first, so that the sandbox is born in it with all that it starts.
+ * Control groups of the sandbox process, on cgroup v1, the hybrid of both, and v2 (cgroups(7)). It enters them while its
+ * code is loaded, before it starts the stubs that programs run in.
  *
  * @module
  */
@@ -122,8 +122,8 @@ export interface Entered {
 }
 
 /**
- * Makes the control group of a container, sets its limits and enters it. Returns the group's directories by controller
- * and the way back. Without the rights to do so nothing happens, unless limits were asked for.
+ * Makes the control group of a container, sets its limits and enters it, which takes the kernel 10 ms: this process goes on
+ * meanwhile, and `entered` tells when it is there. Returns the group's directories by controller and the way back. Without the rights to do so nothing happens, unless limits were asked for.
  */
 export function enterCgroup(
   linux: OciLinux | undefined,
@@ -134,8 +134,8 @@ export function enterCgroup(
     warn: (message: string) => void;
     /** Told what is about to be made, so that it can be removed whatever happens then. */
     record: (directories: Record<string, string>) => void;
-    /** Whether the process goes on while it enters, which takes the kernel 10 ms; `entered` tells when it is there. */
-    meanwhile?: boolean;
+    /** Whether this process enters; else one that it starts does, see {@link enterGroups}. */
+    enter: boolean;
   },
 ): Entered {
   const none = { directories: {}, leave: () => {}, entered: Promise.resolve() };
@@ -162,31 +162,42 @@ export function enterCgroup(
     const relative = linux?.cgroupsPath?.startsWith("/") === false && !options.systemd;
     const baseOf = (hierarchy: Hierarchy) =>
       relative ? `${hierarchy.mount}${hierarchy.own}` : hierarchy.mount;
-    for (const hierarchy of hierarchies()) {
+    const found = hierarchies();
+    for (const hierarchy of found) {
       for (const name of hierarchy.controllers) directories[name] = `${baseOf(hierarchy)}${path}`;
     }
     options.record(directories);
-    for (const hierarchy of hierarchies()) makeGroup(hierarchy, baseOf(hierarchy), path);
+    for (const hierarchy of found) makeGroup(hierarchy, baseOf(hierarchy), path);
     applyResources(directories, linux?.resources, options.warn);
-    for (const hierarchy of hierarchies()) {
+    if (!options.enter) return { ...none, directories };
+    for (const hierarchy of found) {
       const directory = directories[hierarchy.controllers[0]];
       if (directory === undefined) continue;
       doors.push(`${directory}/cgroup.procs`);
-      const own = `${hierarchy.mount}${hierarchy.own}`;
-      back.push(`${options.meanwhile ? holdDirectory(own) : own}/cgroup.procs`);
+      back.push(`${holdDirectory(`${hierarchy.mount}${hierarchy.own}`)}/cgroup.procs`);
     }
-    if (options.meanwhile) {
-      const entered = enterAll(doors).catch(giveUp);
-      // Whoever waits hears of a failure; until then it is not left unhandled.
-      entered.catch(() => {});
-      return { directories, leave, entered };
-    }
-    for (const door of doors) write(door, "0");
+    const entered = enterAll(doors).catch(giveUp);
+    // Whoever waits hears of a failure; until then it is not left unhandled.
+    entered.catch(() => {});
+    return { directories, leave, entered };
   } catch (error) {
     giveUp(error);
     return none;
   }
-  return { directories, leave, entered: Promise.resolve() };
+}
+
+/** Has this process enter groups that another made for it, while it goes on; resolves when it is there. */
+export function enterGroups(
+  directories: Readonly<Record<string, string>>,
+  options: { rootless: boolean; warn: (message: string) => void },
+): Promise<void> {
+  const doors = [...new Set(Object.values(directories))].map((path) => `${path}/cgroup.procs`);
+  const entered = enterAll(doors).catch((error: unknown) => {
+    if (!options.rootless) throw error;
+    options.warn(`no control group: ${error instanceof Error ? error.message : error}`);
+  });
+  entered.catch(() => {});
+  return entered;
 }
 
 /** Enters groups on other threads, while this one goes on. */

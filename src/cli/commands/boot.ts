@@ -1,9 +1,11 @@
 import * as libc from "../../../ffi/libc.ts";
 import { loadBundle } from "../../container/bundle.ts";
+import { enterGroups } from "../../container/cgroups.ts";
+import { recordedCgroups } from "../../container/state.ts";
 import { receivePacket, sendPacket } from "../../container/control/channel.ts";
 import type { Invocation } from "../command.ts";
 import type { COMMAND_FLAGS } from "../commands.ts";
-import { descriptorCount } from "../launch.ts";
+import { descriptorCount, isRootless } from "../launch.ts";
 import { runSandbox } from "../sandbox.ts";
 
 const TIOCSCTTY = 0x540e;
@@ -17,6 +19,10 @@ export async function runBoot(invocation: Invocation<typeof COMMAND_FLAGS.boot>)
   const console = flags.console ? control + 2 : null;
   for (const fd of [control, report, control + 2]) libc.fcntl(fd, 2, 1);
   let ready = false;
+  const warn = (message: string) => log.warning(message);
+  const entered = flags.cgroups
+    ? enterGroups(recordedCgroups(config.root, id), { rootless: isRootless(config), warn })
+    : null;
   try {
     // For the news of windows that change their size.
     if (console !== null) libc.ioctl(console, TIOCSCTTY, 0);
@@ -43,7 +49,7 @@ export async function runBoot(invocation: Invocation<typeof COMMAND_FLAGS.boot>)
       protectInit: true,
       preserveFds,
       log,
-    });
+    }, entered);
   } catch (error) {
     if (ready) throw error;
     sendPacket(report, error instanceof Error ? error.message : String(error));
