@@ -6,7 +6,7 @@ import { spawnKeeper, waitProcess } from "../../ffi/spawn_process.ts";
 import { ENOTDIR, errnoText } from "../abi/errno.ts";
 import { O_CLOEXEC, O_DIRECTORY, O_PATH } from "../abi/fcntl.ts";
 import { type Bundle, loadBundle } from "../container/bundle.ts";
-import { removeCgroup } from "../container/cgroups.ts";
+import { moveIntoGroups, removeCgroup } from "../container/cgroups.ts";
 import { ControlClient } from "../container/control/client.ts";
 import { RunscError } from "../container/error.ts";
 import type { ContainerSpec } from "../container/oci_spec.ts";
@@ -93,14 +93,10 @@ function createInSandbox(
     const r = libc.pipe2(pair, O_CLOEXEC);
     if (r < 0) throw new RunscError({ what: "cannot make a pipe", why: errnoText(-r) });
     open.push(...pair);
-    const group = enterGroup(launch, bundle);
-    cgroups = group.directories;
-    try {
-      keeper = spawnKeeper(pair[0]);
-    } finally {
-      group.leave();
-    }
+    cgroups = enterGroup(launch, bundle, false).directories;
+    keeper = spawnKeeper(pair[0]);
     if (keeper < 0) throw new RunscError({ what: "cannot fork", why: errnoText(-keeper) });
+    moveIntoGroups(cgroups, keeper);
     // Only the one who stands for the container may hold this end.
     libc.close(open.shift()!);
     const state: ContainerState = {

@@ -186,6 +186,13 @@ export function enterCgroup(
   }
 }
 
+/** Moves another process into groups. */
+export function moveIntoGroups(directories: Readonly<Record<string, string>>, pid: number): void {
+  for (const path of new Set(Object.values(directories))) {
+    write(`${path}/cgroup.procs`, String(pid));
+  }
+}
+
 /** Has this process enter groups that another made for it, while it goes on; resolves when it is there. */
 export function enterGroups(
   directories: Readonly<Record<string, string>>,
