@@ -5,7 +5,7 @@
  */
 
 import * as B from "../abi/bpf.ts";
-import { EPERM } from "../abi/errno.ts";
+import { ENOSYS, EPERM } from "../abi/errno.ts";
 import * as P from "../abi/prctl.ts";
 import { SYS } from "../abi/syscall_numbers.ts";
 import { RunscError } from "../container/error.ts";
@@ -77,6 +77,18 @@ function actionOf(name: string, errno: number | undefined): number {
   return valued ? action | (errno ?? EPERM) & P.SECCOMP_RET_DATA : action;
 }
 
+/** The highest number of a system call that a profile names. */
+function newest(profile: Profile): number {
+  const numbers: Readonly<Record<string, number>> = SYS;
+  let highest = 0;
+  for (const { names } of profile.syscalls ?? []) {
+    for (const name of names) {
+      if (Object.hasOwn(SYS, name) && numbers[name] > highest) highest = numbers[name];
+    }
+  }
+  return highest;
+}
+
 class ProfileProgram {
   readonly program: Instruction[] = [];
 
@@ -102,6 +114,12 @@ class ProfileProgram {
     this.#emit(LOAD, 0);
     this.#emit(AT_LEAST, X32_BIT, 0, 1);
     this.#emit(RETURN, otherwise);
+    const last = newest(profile);
+    if (last > 0 && otherwise !== P.SECCOMP_RET_ALLOW && otherwise !== P.SECCOMP_RET_LOG) {
+      // What is newer than the profile does not exist for it, so that C libraries fall back, as under runc.
+      this.#emit(GREATER, last, 0, 1);
+      this.#emit(RETURN, P.SECCOMP_RET_ERRNO | ENOSYS);
+    }
     for (const [nr, list] of rules) this.#emitSyscall(nr, list, otherwise);
     this.#emit(RETURN, otherwise);
   }

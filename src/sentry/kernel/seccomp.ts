@@ -27,13 +27,26 @@ const UNKNOWN = -1;
 
 const data = new SeccompWords();
 
-/** Fills in what filters read. Arguments travel as float64: above 2^53 their lowest bits are lost. */
+/** Arguments travel as float64: from here on their lowest bits are lost. */
+const EXACT = 2 ** 53;
+const ARGUMENTS: readonly Reg[] = [Reg.RDI, Reg.RSI, Reg.RDX, Reg.R10, Reg.R8, Reg.R9];
+
+/** Fills in what filters read. */
 function describe(t: Task): void {
   const { words } = data;
+  const registers = t.ctx.regs();
   words[0] = t.sysno;
   words[1] = ARCH;
-  put(2, t.ctx.regs().get(Reg.RIP));
-  for (let i = 0; i < 6; i++) put(4 + 2 * i, t.args[i]);
+  put(2, registers.get(Reg.RIP));
+  for (let i = 0; i < 6; i++) {
+    const value = t.args[i];
+    if (value > -EXACT && value < EXACT) {
+      put(4 + 2 * i, value);
+      continue;
+    }
+    words[4 + 2 * i] = registers.words[2 * ARGUMENTS[i]];
+    words[5 + 2 * i] = registers.words[2 * ARGUMENTS[i] + 1];
+  }
 }
 
 function put(at: number, value: number): void {
