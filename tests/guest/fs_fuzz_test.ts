@@ -56,7 +56,8 @@ fuzz(
 );
 
 fuzz("tmpfs", (platform, program, args, directory) => {
-  const script = 'mount -t tmpfs none /mnt && cp -a "$1/." /mnt && exec "$0" "$2" "$3" "$4" /mnt';
+  const script =
+    'mount -t tmpfs -o mode=755 none /mnt && cp -a "$1/." /mnt && exec "$0" "$2" "$3" "$4" /mnt';
   return sandboxed(platform, ["sh", "-c", script, program, directory, ...args]);
 }, false);
 
