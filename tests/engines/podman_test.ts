@@ -47,6 +47,30 @@ const STEPS: [command: string, stdout: string | RegExp, code?: number][] = [
   ["ps -a -q", ""],
 ];
 
+/** Steps on a pod: podman's annotations bring its containers together in one sandbox. */
+const POD_STEPS: typeof STEPS = [
+  [
+    "pod create --name pod --network none --hostname there --infra-image IMAGE --infra-command 'sleep 1000'",
+    /^[0-9a-f]{64}\n$/,
+  ],
+  ["run -d --pod pod --name one IMAGE sh -c 'echo 1 >/tmp/own; exec sleep 1001'", /./],
+  [
+    "run -d --pod pod --name two -v DIR/volume:/volume IMAGE sh -c 'trap \"exit 3\" TERM; while :; do sleep 0.05; done'",
+    /./,
+  ],
+  ["exec one sh -c 'hostname; while [ ! -s /tmp/own ]; do sleep 0.05; done'", "there\n"],
+  ["exec two sh -c 'hostname; cat /volume/in; ls /tmp; echo out >/volume/out'", "there\nin\n"],
+  ["ps --format {{.Names}} --filter name=one", "one\n"],
+  ["stop -t 10 two", /./],
+  ["inspect two --format {{.State.ExitCode}}", "3\n"],
+  ["exec one cat /tmp/own", "1\n"],
+  ["rm two", /./],
+  ["kill one", /./],
+  ["wait one", "137\n"],
+  ["pod rm -f -t 0 pod", /./],
+  ["ps -a -q", ""],
+];
+
 async function whyNot(runtime: string): Promise<string | null> {
   if (Deno.uid() !== 0) return "it needs root";
   const podman = findTool("podman");
@@ -64,7 +88,7 @@ function exists(path: string): boolean {
   }
 }
 
-async function steps(runtime: string): Promise<void> {
+async function steps(runtime: string, list = STEPS): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "runsc-podman-" });
   const storage = ["--root", `${directory}/root`, "--runroot", `${directory}/run`];
   const podman = (command: string): Promise<Outcome> =>
@@ -90,7 +114,7 @@ async function steps(runtime: string): Promise<void> {
     assert.equal(imported.code, 0, imported.stderr);
     // Without CAP_SYS_RESOURCE limits can not be raised to what podman wants by itself.
     const flags = "--network none --ulimit nofile=1024:1024 --ulimit nproc=1000:1000";
-    for (const [step, expected, status = 0] of STEPS) {
+    for (const [step, expected, status = 0] of list) {
       const command = step.replace("{}", flags).replace("IMAGE", "localhost/busybox")
         .replace("DIR", directory);
       const { code, stdout, stderr } = await podman(command);
@@ -100,6 +124,7 @@ async function steps(runtime: string): Promise<void> {
     }
     assert.equal(await Deno.readTextFile(`${directory}/volume/out`), "out\n");
   } finally {
+    await podman("pod rm -f -a -t 0");
     await podman("rm -f -a -t 0");
     await runProgram([
       "/bin/sh",
@@ -114,6 +139,13 @@ Deno.test("podman runs, enters, pauses, stops and removes containers", async () 
   const why = await whyNot(runtime);
   if (why !== null) return leaveOut("podman", why);
   await steps(runtime);
+});
+
+Deno.test("podman runs the containers of a pod, which leave each other alone", async () => {
+  const runtime = await runscPath();
+  const why = await whyNot(runtime);
+  if (why !== null) return leaveOut("podman pods", why);
+  await steps(runtime, POD_STEPS);
 });
 
 Deno.test("the same steps give the same under runc, so that they say something", async () => {
