@@ -16,13 +16,23 @@ const SYS = {
   fcntl: 72,
   chdir: 80,
   setsid: 112,
+  pivot_root: 155,
   prctl: 157,
+  mount: 165,
+  umount2: 166,
   exit_group: 231,
   pidfd_open: 434,
   close_range: 436,
 };
 const CLONE_VM = 0x100;
 const CLONE_VFORK = 0x4000;
+const CLONE_NEWNS = 0x20000;
+const MS_BIND = 0x1000;
+const MS_REC = 0x4000;
+const MS_SLAVE = 0x80000;
+/** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC. */
+const PROC_FLAGS = 0xf;
+const MNT_DETACH = 2;
 const SIGKILL = 9;
 const SIGCHLD = 17;
 const PR_SET_PDEATHSIG = 1;
@@ -142,14 +152,16 @@ export function waitProcess(pid: number, timeoutMs = -1): number | null {
 
 /**
  * Leaves a process behind that stands for one in a sandbox: it exits with the status, one byte, that is read from `pipe`,
- * or with 137 at the pipe's end. Whoever waits for it or kills it need not know that it is another kernel's process.
+ * or with 137 at the pipe's end. With `root` it gets a mount namespace with that as its root: who enters it to find a
+ * container's files must not find the host's. Whoever waits for it or kills it need not know that it is another kernel's process.
  */
-export function spawnKeeper(pipe: number): number {
+export function spawnKeeper(pipe: number, root: string | null = null): number {
   const name = new Uint8Array(16);
   name.set(new TextEncoder().encode("runsc-exec"));
   const nothing = new Uint8Array(32);
-  const steps = new SyscallProgram(40);
+  const steps = new SyscallProgram(56);
   steps.try(SYS.setsid);
+  if (root !== null) addRoot(steps, root);
   // Signals end it, whatever handlers this process has set.
   for (let signo = 1; signo < 31; signo++) {
     if (signo !== 9 && signo !== 19) steps.try(SYS.rt_sigaction, signo, nothing, 0, 8);
@@ -162,5 +174,22 @@ export function spawnKeeper(pipe: number): number {
   steps.try(SYS.read, 0, 0, 1);
   steps.add(SYS.exit_group, 137);
   steps.pointAt(read, 1, read + 1, 0);
-  return runInChild(steps, SIGCHLD);
+  const pid = runInChild(steps, root === null ? SIGCHLD : SIGCHLD | CLONE_NEWNS);
+  // Without the right to mount nobody enters namespaces either.
+  return pid === -EPERM && root !== null ? spawnKeeper(pipe) : pid;
+}
+
+/** Makes a directory the root of a mount namespace that is new; see pivot_root(2), NOTES. */
+function addRoot(steps: SyscallProgram, root: string): void {
+  const path = cstr(root);
+  const here = cstr(".");
+  const top = cstr("/");
+  const proc = cstr("proc");
+  steps.add(SYS.mount, 0, top, 0, MS_REC | MS_SLAVE, 0);
+  steps.add(SYS.mount, path, path, 0, MS_BIND | MS_REC, 0);
+  steps.add(SYS.chdir, path);
+  steps.try(SYS.mount, proc, proc, proc, PROC_FLAGS, cstr("subset=pid"));
+  steps.add(SYS.pivot_root, here, here);
+  steps.add(SYS.umount2, here, MNT_DETACH);
+  steps.add(SYS.chdir, top);
 }

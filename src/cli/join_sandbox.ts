@@ -94,7 +94,7 @@ function createInSandbox(
     if (r < 0) throw new RunscError({ what: "cannot make a pipe", why: errnoText(-r) });
     open.push(...pair);
     cgroups = enterGroup(launch, bundle, false).directories;
-    keeper = spawnKeeper(pair[0]);
+    keeper = spawnKeeper(pair[0], bundle.rootfs === "/" ? null : bundle.rootfs);
     if (keeper < 0) throw new RunscError({ what: "cannot fork", why: errnoText(-keeper) });
     moveIntoGroups(cgroups, keeper);
     // Only the one who stands for the container may hold this end.

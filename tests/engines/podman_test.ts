@@ -60,6 +60,11 @@ const POD_STEPS: typeof STEPS = [
   ],
   ["exec one sh -c 'hostname; while [ ! -s /tmp/own ]; do sleep 0.05; done'", "there\n"],
   ["exec two sh -c 'hostname; cat /volume/in; ls /tmp; echo out >/volume/out'", "there\nin\n"],
+  // Engines enter the namespace of a container's process to copy files.
+  ["cp DIR/volume/in one:/tmp/copied", ""],
+  ["exec one cat /tmp/copied", "in\n"],
+  ["cp one:/tmp/own DIR/volume/own", ""],
+  ["exec two cat /volume/own", "1\n"],
   ["ps --format {{.Names}} --filter name=one", "one\n"],
   ["stop -t 10 two", /./],
   ["inspect two --format {{.State.ExitCode}}", "3\n"],
