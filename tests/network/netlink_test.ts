@@ -102,9 +102,9 @@ onPlatforms(
   "programs in two namespaces reach each other over a veth and a bridge",
   async (platform) => {
     const script = [
-      "ip link add br type bridge; ip link set br up; ip addr add 10.1.0.1/24 dev br",
+      "ip link add bridge0 type bridge; ip link set bridge0 up; ip addr add 10.1.0.1/24 dev bridge0",
       "mkfifo /tmp/f; unshare -n sh -c 'echo up > /tmp/f; exec sleep 20' & P=$!; read x < /tmp/f",
-      "ip link add x0 type veth peer name x1 netns $P && ip link set x0 master br up",
+      "ip link add x0 type veth peer name x1 netns $P && ip link set x0 master bridge0 up",
       "nsenter -t $P -n sh -c 'ip link set lo up; ip addr add 10.1.0.2/24 dev x1; ip link set x1 up'",
       "ping -c1 -W5 10.1.0.2 | grep -o '. received'",
       "nsenter -t $P -n ping -c1 -W5 10.1.0.1 | grep -o '. received'; kill $P",
