@@ -82,7 +82,6 @@ int main(void) {
   SAY(ctl(KEYCTL_MOVE, inner, ring, KEY_SPEC_SESSION_KEYRING, 0));
   SAY(ctl(KEYCTL_READ, ring, buf, sizeof buf));
   SAY(ctl(KEYCTL_INVALIDATE, inner));
-  SAY(ctl(KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user", "inner", 0));
   SAY(ctl(KEYCTL_CLEAR, ring));
   SAY(ctl(KEYCTL_ASSUME_AUTHORITY, 0));
   SAY(ctl(999, 0));
