@@ -110,6 +110,9 @@ async function runContainer(
   registerDevices(kernel);
   registerProc(kernel);
   registerSys(kernel);
+  if (config.network === "host") {
+    options.log.warning("--network=host gives no sockets of the host; the sandbox has its own");
+  }
   // Before the container's root takes the place of the host's, where the namespace has its name.
   const network = usesHostNetwork(spec, config, options)
     ? (await import("./network/host_network.ts")).openHostNetwork(spec, config, options)
