@@ -23,6 +23,7 @@ import { Loader } from "../sentry/loader/loader.ts";
 import { hostTrustsCounter, Vdso } from "../sentry/loader/vdso.ts";
 import { FrameAllocator } from "../sentry/mm/frames.ts";
 import { refusal } from "../sentry/syscalls/dispatch.ts";
+import { loadFamilies } from "../sentry/syscalls/lazy.ts";
 import { handlers } from "../sentry/syscalls/mod.ts";
 import { Vfs } from "../sentry/vfs/vfs.ts";
 import { trimCodeLater } from "./code_trim.ts";
@@ -148,6 +149,7 @@ async function runContainer(
   const init = container.init!;
   forwarding.to(init);
   options.onStarted?.();
+  if (!isSelfContained()) await loadAllCode();
   const status = await waitForInit(container, loop, init, () => {
     const keepNetwork = network !== null || config.network === "host";
     const hasProcessors = kernel.platform.name === "kvm";
@@ -156,6 +158,19 @@ async function runContainer(
   });
   control?.finish(status);
   return status;
+}
+
+/** Whether all code is part of the executable, so that what is loaded later comes without the host's file system. */
+function isSelfContained(): boolean {
+  return Deno.mainModule.startsWith("file:///proc/");
+}
+
+/** Loads what would be loaded when it is first wanted: a confined process cannot compile source files. */
+async function loadAllCode(): Promise<void> {
+  await loadFamilies();
+  await import("../sentry/socket/inet/inet_families.ts");
+  await import("./seccomp_profile.ts");
+  await import("./control/members.ts");
 }
 
 /** Whether there is anything on the host that the container's network could be joined to. */

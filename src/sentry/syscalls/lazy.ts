@@ -9,6 +9,13 @@ import type { SyscallHandler } from "./handler.ts";
 /** What a blocked task keeps while the code is loaded. */
 const LOADING = {};
 
+const families: LazyFamily[] = [];
+
+/** Loads every family at once, for a process that is about to lose sight of its source files. */
+export async function loadFamilies(): Promise<void> {
+  for (const family of families) await family.load();
+}
+
 /** A family whose module `load` brings. */
 export class LazyFamily {
   readonly #load: () => Promise<object>;
@@ -18,6 +25,12 @@ export class LazyFamily {
 
   constructor(load: () => Promise<object>) {
     this.#load = load;
+    families.push(this);
+  }
+
+  /** Loads the module now. */
+  async load(): Promise<void> {
+    this.#module = await this.#load() as Record<string, SyscallHandler>;
   }
 
   /** A handler that passes the call on to the module's function of this name. */
@@ -38,7 +51,7 @@ export class LazyFamily {
     if (!this.#asked) {
       this.#asked = true;
       t.kernel.defer(async () => {
-        this.#module = await this.#load() as Record<string, SyscallHandler>;
+        await this.load();
         this.#loaded.notify(POLLIN);
       });
     }
