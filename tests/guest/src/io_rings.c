@@ -291,7 +291,8 @@ static void registered(void) {
   SAY(syscall(SYS_io_uring_register, R.fd, IORING_REGISTER_BUFFERS, &v, 1));
   SAY(syscall(SYS_io_uring_register, R.fd, IORING_REGISTER_BUFFERS, &v, 1));
   strcpy(page, "fixed");
-  sqe(IORING_OP_WRITE_FIXED, fd, page, 5, 0, 1);
+  // Requests without a link may run in any order.
+  sqe(IORING_OP_WRITE_FIXED, fd, page, 5, 0, 1)->flags = IOSQE_IO_LINK;
   sqe(IORING_OP_READ_FIXED, fd, page + 4096, 5, 0, 2);
   sqe(IORING_OP_READ_FIXED, fd, page + 8190, 5, 0, 3);
   sqe(IORING_OP_READ_FIXED, fd, page, 5, 0, 4)->buf_index = 1;
