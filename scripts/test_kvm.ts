@@ -62,13 +62,13 @@ cd /tmp
   if (values.script !== undefined) return environment + Deno.readTextFileSync(values.script);
   const runs = platforms.map((p) =>
     `echo "@@ platform ${p}"
-timeout -k 1 ${PLATFORM_LIMIT} /work/runsc --debug --platform ${p} do -- bash /work/${p}.sh 2>&1
+timeout -k 1 ${PLATFORM_LIMIT} /trial/runsc --debug --platform ${p} do -- bash /trial/${p}.sh 2>&1
 echo "@@ done $? $SECONDS"`
   );
   return `${environment}
-echo "@@ auto"; timeout -k 1 60 /work/runsc --debug --platform auto do -- true 2>&1 | grep platform:
+echo "@@ auto"; timeout -k 1 60 /trial/runsc --debug --platform auto do -- true 2>&1 | grep platform:
 echo "@@ platform ${NATIVE}"
-bash /work/${NATIVE}.sh 2>&1
+bash /trial/${NATIVE}.sh 2>&1
 echo "@@ done $? $SECONDS"
 ${runs.join("\n")}
 `;
@@ -112,7 +112,7 @@ function parse(output: string): Map<string, Map<string, Result>> {
 
 /** What the shell says of a process without saying which it was, and where in which script. */
 function withoutPlace(line: string): string {
-  return withoutPids(line).replace(/^\/work\/\w+\.sh: line \d+:/, "shell:");
+  return withoutPids(line).replace(/^\/trial\/\w+\.sh: line \d+:/, "shell:");
 }
 
 function compare(name: string, expected: Result | undefined, got: Result | undefined): string[] {

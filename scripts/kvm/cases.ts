@@ -5,7 +5,7 @@ export interface Case {
   name: string;
   /** What the shell runs, in an empty directory. */
   command: string;
-  /** C file that is compiled to `program` in the machine's /work. */
+  /** C file that is compiled to `program` in the machine's /trial. */
   source?: string;
   flags?: string[];
   program?: string;
@@ -101,7 +101,7 @@ export function cases(): Case[] {
   const add = (name: string, source: string, flags: string[] = []) => {
     const program = [name, ...flags].join("").replace(/\W/g, "_");
     const label = flags.length === 0 ? `C program ${name}` : `static C program ${name}`;
-    list.push({ name: label, command: `/work/${program}`, source, flags, program });
+    list.push({ name: label, command: `/trial/${program}`, source, flags, program });
   };
   for (const name of C_PROGRAMS) add(name, `tests/guest/src/${name}.c`);
   add("kernel_signals", "tests/guest/src/kernel_signals.c", ["-static"]);

@@ -27,7 +27,7 @@ const INIT = `#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
 for m in ${MODULES.join(" ")}; do /bin/busybox insmod /modules/$m.ko; done
 /bin/busybox mount -t ext4 -o ro /dev/vda /root
-/bin/busybox mount -t ext4 -o ro /dev/vdb /root/work
+/bin/busybox mount -t ext4 -o ro /dev/vdb /root/trial
 /bin/busybox mount -t proc proc /root/proc
 /bin/busybox mount -t sysfs sys /root/sys
 /bin/busybox mount -t devtmpfs dev /root/dev
@@ -36,7 +36,7 @@ for m in ${MODULES.join(" ")}; do /bin/busybox insmod /modules/$m.ko; done
 /bin/busybox mount -t tmpfs tmp /root/tmp
 /bin/busybox mount -t tmpfs run /root/run
 /bin/busybox mount -t cgroup2 cgroup /root/sys/fs/cgroup
-/bin/busybox chroot /root /bin/bash /work/run.sh
+/bin/busybox chroot /root /bin/bash /trial/run.sh
 echo MACHINE-ENDS
 /bin/busybox poweroff -f
 `;
@@ -79,7 +79,7 @@ export class EmulatedMachine {
     ]);
     if (!exists(`${this.directory}/kernel/boot`)) await this.#getKernel();
     await this.#makeInitramfs();
-    if (!exists(`${this.directory}/root.img`)) await this.#makeRoot();
+    if (!exists(`${this.directory}/system.img`)) await this.#makeRoot();
   }
 
   async #getKernel(): Promise<void> {
@@ -155,14 +155,14 @@ export class EmulatedMachine {
     for (const name of ["bin", "sbin", "lib", "lib64"]) {
       if (!exists(`${scratch}/${name}`)) await Deno.symlink(`usr/${name}`, `${scratch}/${name}`);
     }
-    for (const d of ["proc", "sys", "dev", "tmp", "run", "work", "root", "home", "var/tmp"]) {
+    for (const d of ["proc", "sys", "dev", "tmp", "run", "trial", "root", "home", "var/tmp"]) {
       await Deno.mkdir(`${scratch}/${d}`, { recursive: true });
     }
     const image = `${scratch}.img`;
     await run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", scratch, image, "1g"]);
     await Deno.remove(scratch, { recursive: true });
     await Deno.remove(list);
-    await Deno.rename(image, `${this.directory}/root.img`);
+    await Deno.rename(image, `${this.directory}/system.img`);
   }
 
   /**
@@ -178,7 +178,7 @@ export class EmulatedMachine {
         ...["-cpu", "max", "-smp", "2", "-m", "3G", "-nographic", "-no-reboot", "-net", "none"],
         ...["-kernel", this.#kernel, "-initrd", `${this.directory}/initramfs`],
         ...["-append", "console=ttyS0 quiet panic=-1 mitigations=off"],
-        ...["-drive", `file=${this.directory}/root.img,format=raw,if=virtio,readonly=on`],
+        ...["-drive", `file=${this.directory}/system.img,format=raw,if=virtio,readonly=on`],
         ...["-drive", `file=${image},format=raw,if=virtio,readonly=on`],
       ],
       stdin: "null",

@@ -65,9 +65,9 @@ fuzz("a host directory", async (platform, program, args, directory) => {
   const root = await busyboxRoot();
   if (root === null) throw new Error("no root file system");
   let outcome: Outcome | null = null;
-  await withBundle(root, ["/fuzz", ...args, "/work"], (spec) => {
+  await withBundle(root, ["/fuzz", ...args, "/data"], (spec) => {
     spec.mounts?.push(
-      { destination: "/work", type: "bind", source: directory, options: ["rbind", "rw"] },
+      { destination: "/data", type: "bind", source: directory, options: ["rbind", "rw"] },
       { destination: "/fuzz", type: "bind", source: program, options: ["bind", "ro"] },
     );
     const all = [

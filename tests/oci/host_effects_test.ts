@@ -16,7 +16,7 @@ interface Setting {
   meanwhile?: (host: string, sandbox: Deno.ChildProcess) => Promise<void>;
 }
 
-/** Runs the script with a directory of the host at /work; `check` gets its output and what `show` prints there then. */
+/** Runs the script with a directory of the host at /data; `check` gets its output and what `show` prints there then. */
 function effect(
   name: string,
   setting: Setting,
@@ -30,13 +30,13 @@ function effect(
       await runProgram(["sh", "-c", prepare], { cwd: host });
       const apply = (spec: { mounts?: unknown[] }) => {
         spec.mounts?.push({
-          destination: "/work",
+          destination: "/data",
           type: "bind",
           source: host,
           options: ["bind", ...options],
         });
       };
-      await withBundle(root, ["sh", "-c", `cd /work; ${script}`], apply, async (bundle) => {
+      await withBundle(root, ["sh", "-c", `cd /data; ${script}`], apply, async (bundle) => {
         const own = [await runscPath(), "--platform", platform, ...flags];
         const command = [...own, "run", "--bundle", bundle, containerId()];
         if (meanwhile === undefined) return await check(await runProgram(command), host);
@@ -97,7 +97,7 @@ effect("a read-only directory stays as it was", {
   options: ["ro"],
   script:
     "echo new > file; rm file; chmod 777 file; touch file new; mv file other; ln file link; " +
-    "mount -o remount,rw /work; echo new > file; cat file",
+    "mount -o remount,rw /data; echo new > file; cat file",
 }, async ({ stdout }, host) => {
   assert.equal(stdout, "old\n");
   const { stdout: after } = await runProgram(["stat", "-c", "%n %a %Y", "file"], { cwd: host });

@@ -1,6 +1,18 @@
 import * as L from "../../../ffi/stub/layout.ts";
+import { Reg } from "./platform.ts";
 
 // hot: one object a thread, made once; views of its slot are small so that indices stay small.
+
+/** Registers that lie in the slot's first line, and their byte offsets there. */
+export const FIRST_LINE: readonly (readonly [Reg, number])[] = [
+  [Reg.RAX, L.S_RAX],
+  [Reg.RDI, L.S_RDI],
+  [Reg.RSI, L.S_RSI],
+  [Reg.RDX, L.S_RDX],
+  [Reg.R10, L.S_R10],
+  [Reg.R8, L.S_R8],
+  [Reg.R9, L.S_R9],
+];
 
 /** The sentry's view of one thread's slot. Everything read from it is hostile. */
 export class Slot {

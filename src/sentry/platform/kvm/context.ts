@@ -5,6 +5,7 @@ import { FPU_LEGACY_SIZE, initFpu, sealFpu } from "../fpu.ts";
 import { type Context, Reg, RegisterFile, Stop } from "../platform.ts";
 import type { KvmAddressSpace } from "./address_space.ts";
 import { describeException } from "./exceptions.ts";
+import { FIRST_LINE } from "../slot.ts";
 import type { KvmSlot } from "./slot.ts";
 import type { Vcpu } from "./vcpu.ts";
 
@@ -19,16 +20,6 @@ const PF_INSTR = 16;
 /** Flags an application may have, and those it always has: IF and the one that is always set. */
 const FLAGS_ALLOWED = 0x240dd5;
 const FLAGS_FIXED = 0x202;
-/** Registers that lie in the slot's first line, and their byte offsets there. */
-const LINE: readonly (readonly [Reg, number])[] = [
-  [Reg.RAX, L.S_RAX],
-  [Reg.RDI, L.S_RDI],
-  [Reg.RSI, L.S_RSI],
-  [Reg.RDX, L.S_RDX],
-  [Reg.R10, L.S_R10],
-  [Reg.R8, L.S_R8],
-  [Reg.R9, L.S_R9],
-];
 const REGS_WORD = L.S_REGS >> 2;
 
 /** An application thread: a slot with its registers, run by whatever processor is free. */
@@ -160,8 +151,8 @@ export class KvmContext implements Context {
     const words = file.words;
     const u32 = this.slot.u32;
     for (let i = 0; i < words.length; i++) words[i] = u32[REGS_WORD + i];
-    for (let i = 0; i < LINE.length; i++) {
-      const [r, at] = LINE[i];
+    for (let i = 0; i < FIRST_LINE.length; i++) {
+      const [r, at] = FIRST_LINE[i];
       words[2 * r] = u32[at >> 2];
       words[2 * r + 1] = u32[(at >> 2) + 1];
     }
@@ -185,8 +176,8 @@ export class KvmContext implements Context {
     words[2 * Reg.EFLAGS] = (words[2 * Reg.EFLAGS] & FLAGS_ALLOWED) | FLAGS_FIXED;
     words[2 * Reg.EFLAGS + 1] = 0;
     for (let i = 0; i < words.length; i++) u32[REGS_WORD + i] = words[i];
-    for (let i = 0; i < LINE.length; i++) {
-      const [r, at] = LINE[i];
+    for (let i = 0; i < FIRST_LINE.length; i++) {
+      const [r, at] = FIRST_LINE[i];
       u32[at >> 2] = words[2 * r];
       u32[(at >> 2) + 1] = words[2 * r + 1];
     }

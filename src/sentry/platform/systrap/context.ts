@@ -2,7 +2,7 @@ import * as L from "../../../../ffi/stub/layout.ts";
 import { FOUND_ARGS, FOUND_STATE, FOUND_SYSNO } from "../../../../ffi/exchange.ts";
 import { FPU_LEGACY_SIZE, initFpu, sealFpu } from "../fpu.ts";
 import { type Context, Reg, RegisterFile, Stop } from "../platform.ts";
-import type { Slot } from "../slot.ts";
+import { FIRST_LINE, type Slot } from "../slot.ts";
 import type { SystrapAddressSpace } from "./address_space.ts";
 
 // hot: a context is stopped and resumed at every system call.
@@ -59,16 +59,6 @@ const GREG: Int32Array = new Int32Array([
   -1,
 ]);
 const G_ARGS: Int32Array = new Int32Array([8, 9, 12, 2, 0, 1]);
-/** Registers that lie in the slot's first line, and their byte offsets there. */
-const LINE: readonly [Reg, number][] = [
-  [Reg.RAX, L.S_RAX],
-  [Reg.RDI, L.S_RDI],
-  [Reg.RSI, L.S_RSI],
-  [Reg.RDX, L.S_RDX],
-  [Reg.R10, L.S_R10],
-  [Reg.R8, L.S_R8],
-  [Reg.R9, L.S_R9],
-];
 const REGS_WORD = L.S_REGS >> 2;
 const USER_CS = 0x33;
 const USER_SS = 0x2b;
@@ -306,8 +296,8 @@ export class SystrapContext implements Context {
     const u32 = this.slot.u32;
     if (this.#source === Source.Fast) {
       for (let i = 0; i < words.length; i++) words[i] = u32[REGS_WORD + i];
-      for (let i = 0; i < LINE.length; i++) {
-        const [r, at] = LINE[i];
+      for (let i = 0; i < FIRST_LINE.length; i++) {
+        const [r, at] = FIRST_LINE[i];
         words[2 * r] = u32[at >> 2];
         words[2 * r + 1] = u32[(at >> 2) + 1];
       }
@@ -349,8 +339,8 @@ export class SystrapContext implements Context {
     } else {
       this.hasReturn = false;
       for (let i = 0; i < words.length; i++) u32[REGS_WORD + i] = words[i];
-      for (let i = 0; i < LINE.length; i++) {
-        const [r, at] = LINE[i];
+      for (let i = 0; i < FIRST_LINE.length; i++) {
+        const [r, at] = FIRST_LINE[i];
         u32[at >> 2] = words[2 * r];
         u32[(at >> 2) + 1] = words[2 * r + 1];
       }
