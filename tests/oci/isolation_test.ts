@@ -66,8 +66,10 @@ Deno.test("every thread of a sandbox has namespaces of its own, an empty root, a
 
 Deno.test("so has a sandbox that run stays with, which still removes all that is its own", async () => {
   await using runtime = await Runtime.open();
+  // Another run of these tests may be under way.
+  const group = `runsc-attached-${Deno.pid}`;
   const bundle = runtime.bundle(["sh", "-c", "echo up; read line; exit 5"], {
-    linux: { cgroupsPath: "/runsc-attached", resources: { pids: { limit: 1000 } } },
+    linux: { cgroupsPath: `/${group}`, resources: { pids: { limit: 1000 } } },
   });
   const child = new Deno.Command(runtime.executable, {
     args: ["--root", runtime.root, "run", "--bundle", bundle, "attached"],
@@ -85,7 +87,7 @@ Deno.test("so has a sandbox that run stays with, which still removes all that is
   const groups = [...Deno.readDirSync("/sys/fs/cgroup")].map(({ name }) => name)
     .filter((name) => {
       try {
-        return Deno.statSync(`/sys/fs/cgroup/${name}/runsc-attached`).isDirectory;
+        return Deno.statSync(`/sys/fs/cgroup/${name}/${group}`).isDirectory;
       } catch {
         return false;
       }
